@@ -1,0 +1,18 @@
+/** How every package is compiled: one ES module and one declaration file per door. */
+import { defineConfig } from 'tsup';
+
+type Config = ReturnType<typeof defineConfig>;
+
+export function door(names: readonly string[]): Config {
+  return defineConfig({
+    entry: Object.fromEntries(names.map((name) => [name, `src/${name}.ts`])),
+    format: 'esm',
+    target: 'node20',
+    platform: 'neutral',
+    clean: true,
+    sourcemap: true,
+    // tsup sets `baseUrl` by itself, which TypeScript 6 calls deprecated.
+    dts: { compilerOptions: { ignoreDeprecations: '6.0' } },
+    external: [/^node:/],
+  });
+}

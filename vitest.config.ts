@@ -1,0 +1,19 @@
+import { fileURLToPath } from 'node:url';
+import { defineConfig } from 'vitest/config';
+
+const door = (path: string): string => fileURLToPath(new URL(`./packages/${path}.ts`, import.meta.url));
+
+export default defineConfig({
+  resolve: {
+    alias: [
+      { find: /^@distrokit\/(rpm|sign|repo)\/node$/, replacement: `${door('$1/src/node')}` },
+      { find: /^@distrokit\/(rpm|sign|repo|source|build)$/, replacement: `${door('$1/src/index')}` },
+    ],
+  },
+  test: {
+    include: ['test/**/*.test.ts'],
+    testTimeout: 60_000,
+    hookTimeout: 120_000,
+    maxWorkers: 2,
+  },
+});
