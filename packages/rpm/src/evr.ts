@@ -1,0 +1,179 @@
+/**
+ * EVR: epoch, version, release; how they are written and which is newer.
+ *
+ * The order of one version or release string is rpm's, segment by segment: `~` sorts before the end of
+ * the string, `^` after it but before anything else, digits before letters lose, separators count for nothing.
+ *
+ * Reference: rpm, docs/man/rpm-version.7; rpmio/rpmvercmp.cc; rpmio/rpmver.cc
+ */
+import { quote, RpmError } from './errors.js';
+
+/** Epoch, version, release. An absent epoch compares as 0 but stays absent; an absent release is the empty string. */
+export interface Evr {
+  readonly epoch?: number;
+  readonly version: string;
+  readonly release: string;
+}
+
+/** An epoch is a 32-bit header entry. */
+const maxEpoch = 0xffff_ffff;
+
+/**
+ * `[epoch:]version[-release]` as values. The release begins after the last dash.
+ *
+ * `:1.0` has epoch 0, as in rpm. A colon after anything but digits belongs to the version.
+ * Throws RPM_BAD_EVR when there is no version or the epoch does not fit in 32 bits.
+ */
+export function parseEvr(text: string): Evr {
+  const colon = epochEnd(text);
+  const dash = text.lastIndexOf('-');
+  const start = colon + 1;
+  const version = dash < start ? text.slice(start) : text.slice(start, dash);
+  if (version === '') throw badEvr(text, '[epoch:]version[-release]');
+  const release = dash < start ? '' : text.slice(dash + 1);
+  if (colon < 0) return { version, release };
+  const epoch = Number(text.slice(0, colon));
+  if (epoch > maxEpoch) throw badEvr(text, 'an epoch of at most 4294967295');
+  return { epoch, version, release };
+}
+
+/** `[epoch:]version[-release]`; an absent epoch and an empty release are left out. */
+export function formatEvr(evr: Evr): string {
+  const text = evr.release === '' ? evr.version : `${evr.version}-${evr.release}`;
+  return evr.epoch === undefined ? text : `${evr.epoch}:${text}`;
+}
+
+/** Which EVR is newer: 1 when `a` is, −1 when `b` is. A missing epoch is 0. Never throws. */
+export function compareEvr(a: Evr, b: Evr): -1 | 0 | 1 {
+  const epochs = (a.epoch ?? 0) - (b.epoch ?? 0);
+  if (epochs !== 0) return epochs < 0 ? -1 : 1;
+  const versions = compareVersion(a.version, b.version);
+  if (versions !== 0) return versions;
+  // An absent release is older than any, even than one that begins with a tilde.
+  if (a.release === '' || b.release === '') return a.release === b.release ? 0 : a.release === '' ? -1 : 1;
+  return compareVersion(a.release, b.release);
+}
+
+/** Which version, or release, is newer, as rpm's own comparison (vercmp) says. Never throws. */
+export function compareVersion(a: string, b: string): -1 | 0 | 1 {
+  if (a === b) return 0;
+  const endA = a.length;
+  const endB = b.length;
+  let i = 0;
+  let j = 0;
+  for (;;) {
+    let kindA = END;
+    let kindB = END;
+    while (i < endA) {
+      kindA = kindOf(a.charCodeAt(i));
+      if (kindA !== SEPARATOR) break;
+      i++;
+      kindA = END;
+    }
+    while (j < endB) {
+      kindB = kindOf(b.charCodeAt(j));
+      if (kindB !== SEPARATOR) break;
+      j++;
+      kindB = END;
+    }
+
+    if (kindA === TILDE || kindB === TILDE) {
+      if (kindA !== TILDE) return 1;
+      if (kindB !== TILDE) return -1;
+      i++;
+      j++;
+      continue;
+    }
+    if (kindA === CARET || kindB === CARET) {
+      // Against the end of the string a caret is newer, against anything else it is older.
+      if (kindA === END) return -1;
+      if (kindB === END) return 1;
+      if (kindA !== CARET) return 1;
+      if (kindB !== CARET) return -1;
+      i++;
+      j++;
+      continue;
+    }
+    if (kindA === END) return kindB === END ? 0 : -1;
+    if (kindB === END) return 1;
+    if (kindA !== kindB) return kindA === DIGIT ? 1 : -1;
+
+    let order = 0;
+    if (kindA === DIGIT) {
+      // Without leading zeros the longer number is the greater one; of equal length, the first difference decides.
+      while (i < endA && a.charCodeAt(i) === ZERO) i++;
+      while (j < endB && b.charCodeAt(j) === ZERO) j++;
+      for (;;) {
+        const x = i < endA ? a.charCodeAt(i) : 0;
+        const y = j < endB ? b.charCodeAt(j) : 0;
+        const inA = x >= ZERO && x <= NINE;
+        const inB = y >= ZERO && y <= NINE;
+        if (!inA || !inB) {
+          if (inA) return 1;
+          if (inB) return -1;
+          break;
+        }
+        if (order === 0) order = x - y;
+        i++;
+        j++;
+      }
+    } else {
+      for (;;) {
+        const x = i < endA ? a.charCodeAt(i) : 0;
+        const y = j < endB ? b.charCodeAt(j) : 0;
+        const inA = isLetter(x);
+        const inB = isLetter(y);
+        if (!inA || !inB) {
+          if (inA) return 1;
+          if (inB) return -1;
+          break;
+        }
+        if (x !== y) return x < y ? -1 : 1;
+        i++;
+        j++;
+      }
+    }
+    if (order !== 0) return order < 0 ? -1 : 1;
+  }
+}
+
+/** Where the epoch's colon is, −1 without an epoch: the text before it may be digits only, or nothing. */
+export function epochEnd(text: string): number {
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i);
+    if (code === COLON) return i;
+    if (code < ZERO || code > NINE) return -1;
+  }
+  return -1;
+}
+
+const COLON = 0x3a;
+const ZERO = 0x30;
+const NINE = 0x39;
+const END = 0;
+const SEPARATOR = 1;
+const DIGIT = 2;
+const LETTER = 3;
+const TILDE = 4;
+const CARET = 5;
+
+/** Kind of each ASCII code; everything beyond ASCII separates, like rpm's bytes above 127. */
+const kinds = new Uint8Array(128).fill(SEPARATOR);
+kinds.fill(DIGIT, ZERO, NINE + 1);
+kinds.fill(LETTER, 0x41, 0x5b);
+kinds.fill(LETTER, 0x61, 0x7b);
+kinds[0x7e] = TILDE;
+kinds[0x5e] = CARET;
+
+function kindOf(code: number): number {
+  return code < 128 ? (kinds[code] as number) : SEPARATOR;
+}
+
+function isLetter(code: number): boolean {
+  const lower = code | 0x20;
+  return lower >= 0x61 && lower <= 0x7a;
+}
+
+function badEvr(text: string, wanted: string): RpmError {
+  return new RpmError({ code: 'RPM_BAD_EVR', text, wanted }, `EVR ${quote(text)}: ${wanted} wanted`);
+}
