@@ -78,6 +78,8 @@ export async function readExactly(
 
 /** Throws RangeError when an offset or a length is not a whole number of bytes. */
 export function checkRange(offset: number, length: number): void {
-  if (!Number.isSafeInteger(offset) || offset < 0) throw new RangeError(`"offset" must be a whole number, not ${offset}`);
-  if (!Number.isSafeInteger(length) || length < 0) throw new RangeError(`"length" must be a whole number, not ${length}`);
+  if (!Number.isSafeInteger(offset) || offset < 0)
+    throw new RangeError(`"offset" must be a whole number, not ${offset}`);
+  if (!Number.isSafeInteger(length) || length < 0)
+    throw new RangeError(`"length" must be a whole number, not ${length}`);
 }

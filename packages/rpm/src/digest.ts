@@ -1,0 +1,224 @@
+/**
+ * Digests of a package: which there are, what each covers, whether it is right.
+ *
+ * Node's own hash functions where they are there, a pure implementation in the browser.
+ *
+ * Reference: rpm, docs/manual/signatures_digests.md; lib/rpmvs.cc (rpmvfyitems)
+ */
+import { md5, sha1 } from '@noble/hashes/legacy.js';
+import { sha224, sha256, sha384, sha512 } from '@noble/hashes/sha2.js';
+import { sha3_256 } from '@noble/hashes/sha3.js';
+import type { Abortable } from './byte-source.js';
+import type { RpmPackage } from './package.js';
+import { payloadArchive } from './payload.js';
+
+/** Hash functions that packages and repositories use. MD5 and SHA-1 are read and reported, never trusted. */
+export type DigestAlgorithm = 'md5' | 'sha1' | 'sha224' | 'sha256' | 'sha384' | 'sha512' | 'sha3-256';
+
+/** A digest, in lower-case hexadecimal. */
+export interface Digest {
+  readonly algorithm: DigestAlgorithm;
+  readonly hex: string;
+}
+
+/** A digest in the making. */
+export interface Hasher {
+  update(bytes: Uint8Array): void;
+  /** Lower-case hexadecimal. The hasher cannot be used afterwards. */
+  digest(): string;
+}
+
+const pure = { md5, sha1, sha224, sha256, sha384, sha512, 'sha3-256': sha3_256 } as const;
+
+const nodeCrypto: typeof import('node:crypto') | undefined =
+  typeof process === 'undefined' ? undefined : process.getBuiltinModule?.('node:crypto');
+
+/** A hasher for bytes that come in pieces. */
+export function createHasher(algorithm: DigestAlgorithm): Hasher {
+  if (nodeCrypto) {
+    const hash = nodeCrypto.createHash(algorithm);
+    return { update: (bytes) => void hash.update(bytes), digest: () => hash.digest('hex') };
+  }
+  const hash = pure[algorithm].create();
+  return { update: (bytes) => void hash.update(bytes), digest: () => toHex(hash.digest()) };
+}
+
+/** The digest of bytes in memory, in lower-case hexadecimal. */
+export function digestBytes(algorithm: DigestAlgorithm, bytes: Uint8Array): string {
+  const hasher = createHasher(algorithm);
+  hasher.update(bytes);
+  return hasher.digest();
+}
+
+/** The answer about one digest. */
+export type DigestStatus =
+  | { readonly status: 'verified' | 'not-present' | 'not-checked' }
+  | { readonly status: 'mismatch'; readonly expected: Digest; readonly actual: Digest };
+
+/** Answers by hash function. A function that the package's format does not use is absent. */
+export type DigestStatuses = Readonly<Partial<Record<DigestAlgorithm, DigestStatus>>>;
+
+/** What `checkDigests` found. */
+export interface DigestReport {
+  /** Over the main header: SHA1, SHA256, SHA3_256 of the signature header. */
+  readonly header: DigestStatuses;
+  /** Over the payload as stored; `md5` covers header and payload together (v3 and v4). */
+  readonly payload: DigestStatuses;
+  /** Over the uncompressed payload. Checked only where no digest over the stored payload is verified. */
+  readonly archive: DigestStatuses;
+  /**
+   * No mismatch AND at least one header digest of SHA-256 or SHA3-256 verified. Nothing present is not ok, and
+   * neither is a package with no better header digest than SHA-1, or MD5 alone. Says nothing about signatures.
+   */
+  readonly ok: boolean;
+}
+
+/** Options of `checkDigests`. */
+export interface CheckDigestsOptions extends Abortable {
+  /** Also read the payload. Default false: payload digests are then 'not-checked'. */
+  readonly payload?: boolean;
+}
+
+/**
+ * Compares every digest that the package carries with what it covers. A wrong digest is an answer, not an error.
+ *
+ * Throws what reading and decompressing the payload throws.
+ */
+export async function checkDigests(pkg: RpmPackage, options: CheckDigestsOptions = {}): Promise<DigestReport> {
+  const header = checkHeaderDigests(pkg);
+  const expected = expectedPayloadDigests(pkg);
+  const archiveExpected = expectedArchiveDigests(pkg);
+  const payload: Partial<Record<DigestAlgorithm, DigestStatus>> = {};
+  const archive: Partial<Record<DigestAlgorithm, DigestStatus>> = {};
+  for (const [algorithm, hex] of expected) payload[algorithm] = hex === undefined ? absent : unchecked;
+  for (const [algorithm, hex] of archiveExpected) archive[algorithm] = hex === undefined ? absent : unchecked;
+  if (options.payload) {
+    await hashPayload(pkg, expected, payload, options);
+    const strong = Object.entries(payload).some(([name, { status }]) => name !== 'md5' && status === 'verified');
+    if (!strong && archiveExpected.some(([, hex]) => hex !== undefined)) {
+      await hashArchive(pkg, archiveExpected, archive, options);
+    }
+  }
+  const all = [...Object.values(header), ...Object.values(payload), ...Object.values(archive)];
+  const anchored = header.sha256?.status === 'verified' || header['sha3-256']?.status === 'verified';
+  return { header, payload, archive, ok: anchored && !all.some(({ status }) => status === 'mismatch') };
+}
+
+const absent: DigestStatus = { status: 'not-present' };
+const unchecked: DigestStatus = { status: 'not-checked' };
+
+type Expected = readonly (readonly [DigestAlgorithm, string | undefined])[];
+
+function checkHeaderDigests(pkg: RpmPackage): DigestStatuses {
+  const signature = pkg.signatureHeader;
+  const expected: [DigestAlgorithm, string | undefined][] = [];
+  if (pkg.format !== 6 || signature.has('SHA1')) expected.push(['sha1', signature.get('SHA1')]);
+  expected.push(['sha256', signature.get('SHA256')]);
+  if (pkg.format === 6 || signature.has('SHA3_256')) expected.push(['sha3-256', signature.get('SHA3_256')]);
+  const covered = pkg.header.immutableBytes();
+  const statuses: Partial<Record<DigestAlgorithm, DigestStatus>> = {};
+  for (const [algorithm, hex] of expected) {
+    statuses[algorithm] = hex === undefined ? absent : compare(algorithm, hex, digestBytes(algorithm, covered));
+  }
+  return statuses;
+}
+
+function expectedPayloadDigests(pkg: RpmPackage): Expected {
+  const { header, signatureHeader } = pkg;
+  const expected: [DigestAlgorithm, string | undefined][] = [];
+  if (pkg.format !== 6) {
+    const md5Bytes = signatureHeader.get('MD5');
+    expected.push(['md5', md5Bytes && toHex(md5Bytes)]);
+  }
+  expected.push([payloadAlgorithm(pkg), header.get('PAYLOADSHA256')?.[0]]);
+  if (pkg.format === 6 || header.has('PAYLOADSHA512')) expected.push(['sha512', header.get('PAYLOADSHA512')]);
+  if (pkg.format === 6 || header.has('PAYLOADSHA3_256')) expected.push(['sha3-256', header.get('PAYLOADSHA3_256')]);
+  return expected;
+}
+
+function expectedArchiveDigests(pkg: RpmPackage): Expected {
+  const { header } = pkg;
+  const expected: [DigestAlgorithm, string | undefined][] = [
+    [payloadAlgorithm(pkg), header.get('PAYLOADSHA256ALT')?.[0]],
+  ];
+  if (pkg.format === 6 || header.has('PAYLOADSHA512ALT')) expected.push(['sha512', header.get('PAYLOADSHA512ALT')]);
+  if (pkg.format === 6 || header.has('PAYLOADSHA3_256ALT')) {
+    expected.push(['sha3-256', header.get('PAYLOADSHA3_256ALT')]);
+  }
+  return expected;
+}
+
+/** PAYLOADSHA256ALGO may name another function in v4; rpm itself only ever wrote SHA-256. */
+function payloadAlgorithm(pkg: RpmPackage): DigestAlgorithm {
+  return digestAlgorithmOf(pkg.header.get('PAYLOADSHA256ALGO') ?? 8) ?? 'sha256';
+}
+
+/** The hash function of an OpenPGP number, as FILEDIGESTALGO and PAYLOADSHA256ALGO hold it. */
+export function digestAlgorithmOf(openPgpNumber: number): DigestAlgorithm | undefined {
+  return openPgpDigests[openPgpNumber];
+}
+
+const openPgpDigests: Readonly<Record<number, DigestAlgorithm>> = {
+  1: 'md5',
+  2: 'sha1',
+  8: 'sha256',
+  9: 'sha384',
+  10: 'sha512',
+  11: 'sha224',
+  12: 'sha3-256',
+};
+
+async function hashPayload(
+  pkg: RpmPackage,
+  expected: Expected,
+  statuses: Partial<Record<DigestAlgorithm, DigestStatus>>,
+  options: Abortable,
+): Promise<void> {
+  const hashers = hashersFor(expected);
+  // The MD5 of v3 and v4 covers the header as well.
+  hashers.get('md5')?.update(pkg.header.bytes());
+  for await (const chunk of pkg.payload(options)) for (const hasher of hashers.values()) hasher.update(chunk);
+  judge(expected, hashers, statuses);
+}
+
+async function hashArchive(
+  pkg: RpmPackage,
+  expected: Expected,
+  statuses: Partial<Record<DigestAlgorithm, DigestStatus>>,
+  options: Abortable,
+): Promise<void> {
+  const hashers = hashersFor(expected);
+  for await (const chunk of payloadArchive(pkg, options)) {
+    for (const hasher of hashers.values()) hasher.update(chunk);
+  }
+  judge(expected, hashers, statuses);
+}
+
+function hashersFor(expected: Expected): Map<DigestAlgorithm, Hasher> {
+  const hashers = new Map<DigestAlgorithm, Hasher>();
+  for (const [algorithm, hex] of expected) if (hex !== undefined) hashers.set(algorithm, createHasher(algorithm));
+  return hashers;
+}
+
+function judge(
+  expected: Expected,
+  hashers: ReadonlyMap<DigestAlgorithm, Hasher>,
+  statuses: Partial<Record<DigestAlgorithm, DigestStatus>>,
+): void {
+  for (const [algorithm, hex] of expected) {
+    const hasher = hashers.get(algorithm);
+    if (hex !== undefined && hasher) statuses[algorithm] = compare(algorithm, hex, hasher.digest());
+  }
+}
+
+function compare(algorithm: DigestAlgorithm, expected: string, actual: string): DigestStatus {
+  if (expected.toLowerCase() === actual) return { status: 'verified' };
+  return { status: 'mismatch', expected: { algorithm, hex: expected }, actual: { algorithm, hex: actual } };
+}
+
+/** Lower-case hexadecimal. */
+export function toHex(bytes: Uint8Array): string {
+  let hex = '';
+  for (const byte of bytes) hex += byte.toString(16).padStart(2, '0');
+  return hex;
+}

@@ -1,0 +1,86 @@
+/**
+ * @distrokit/rpm: the RPM file format and its vocabulary. This door runs in Node and in a browser; `./node` adds
+ * what needs a file system.
+ */
+
+export * from './arch.js';
+export {
+  type Abortable,
+  asByteSource,
+  type ByteSource,
+  blobSource,
+  memorySource,
+} from './byte-source.js';
+export {
+  type Compression,
+  type CompressOptions,
+  compress,
+  compressBytes,
+  type DecompressOptions,
+  decompress,
+  decompressBytes,
+  detectCompression,
+} from './codec.js';
+export {
+  type CheckDigestsOptions,
+  checkDigests,
+  createHasher,
+  type Digest,
+  type DigestAlgorithm,
+  type DigestReport,
+  type DigestStatus,
+  type DigestStatuses,
+  digestAlgorithmOf,
+  digestBytes,
+  type Hasher,
+  toHex,
+} from './digest.js';
+export { CodedError, quote, RpmError, type RpmFault, type RpmSection } from './errors.js';
+export { compareEvr, compareVersion, type Evr, formatEvr, parseEvr } from './evr.js';
+export {
+  decodeHeaderIntro,
+  decodeMainHeader,
+  decodeSignatureHeader,
+  encodeHeader,
+  type Header,
+  type HeaderEntry,
+  type HeaderIntro,
+  type HeaderKind,
+  type HeaderValue,
+  type IndexEntry,
+  signaturePadding,
+  tagName,
+} from './header.js';
+export { decodeLead, encodeLead, LEAD_BYTES, type Lead } from './lead.js';
+export {
+  formatNevr,
+  formatNevra,
+  formatNvr,
+  formatNvra,
+  type Nevr,
+  type Nevra,
+  packageFileName,
+  parseNevr,
+  parseNevra,
+  parsePackageFileName,
+} from './nevra.js';
+export {
+  type ByteRange,
+  type Deviation,
+  headerNevra,
+  isSourceHeader,
+  type ReadPackageOptions,
+  type RpmPackage,
+  readPackage,
+} from './package.js';
+export { payloadArchive, payloadCompression } from './payload.js';
+export { HEADERIMMUTABLE, HEADERSIGNATURES, type Region } from './region.js';
+export { type SignatureTags, signatureTags } from './signature-tags.js';
+export {
+  type TagKind,
+  type TagTable,
+  type TagValue,
+  TYPE_NAMES,
+  typeOfKind,
+} from './tag-types.js';
+export { type MainTags, mainTags } from './tags.js';

@@ -1,0 +1,18 @@
+/**
+ * Ceilings on what is read from a package, each with the number of the reference reader.
+ *
+ * Reference: rpm, lib/header.cc (hdrchk… macros, headerMaxbytes, HEADER_TAGS_MAX)
+ */
+
+/** Index entries of the main header. rpm: 65,535. */
+export const MAX_HEADER_ENTRIES = 0xffff;
+/** Bytes of the main header's store. rpm: 256 MiB − 1. */
+export const MAX_HEADER_DATA_BYTES = 0x0fff_ffff;
+/** Index entries of the signature header. rpm: 32. */
+export const MAX_SIGNATURE_ENTRIES = 32;
+/** Bytes of the signature header's store. rpm: 64 MiB. */
+export const MAX_SIGNATURE_DATA_BYTES = 64 * 1024 * 1024;
+/** Values of one entry that is not binary, and so files of one package. rpm: 1,048,575. */
+export const MAX_ENTRY_VALUES = 0xf_ffff;
+/** Uncompressed bytes of a payload that are read before giving up. rpm has no ceiling; ours is 64 GiB unless the caller says. */
+export const MAX_PAYLOAD_BYTES = 64 * 1024 ** 3;
