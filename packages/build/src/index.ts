@@ -1,0 +1,24 @@
+/**
+ * @distrokit/build: what to build in which order, for which arch, with which driver.
+ */
+
+export { BuildLogClassifier, classifyBuildLog, type Failure, type FailureClass, isRetriable } from './build-log.js';
+export {
+  type BuildOptions,
+  type BuildResult,
+  type BuildTimings,
+  type BuiltPackage,
+  buildPackage,
+} from './build-package.js';
+export { type Buildroot, hostBuildroot } from './buildroot.js';
+export type {
+  BuildDriver,
+  BuildTask,
+  DriverOptions,
+  DriverOutcome,
+  DriverReport,
+  RootPackage,
+} from './driver.js';
+export { BuildError, type BuildFault } from './errors.js';
+export { type RpmbuildDriverOptions, rpmbuildDriver } from './rpmbuild-driver.js';
+export { buildSourcePackage, type SourcePackageResult } from './source-package.js';
