@@ -29,7 +29,7 @@ export interface CompressOptions extends Abortable {
   readonly level?: number | undefined;
 }
 
-// A few kilobytes of zstd make megabytes of zeros in honest packages too: small output is no bomb at any ratio.
+// See MAX_PAYLOAD_RATIO.
 const ratioFreeBytes = 64 << 20;
 
 /**

@@ -16,3 +16,8 @@ export const MAX_SIGNATURE_DATA_BYTES = 64 * 1024 * 1024;
 export const MAX_ENTRY_VALUES = 0xf_ffff;
 /** Uncompressed bytes of a payload that are read before giving up. rpm has no ceiling; ours is 64 GiB unless the caller says. */
 export const MAX_PAYLOAD_BYTES = 64 * 1024 ** 3;
+/**
+ * Uncompressed bytes for each compressed byte of a payload, looked at beyond the first 64 MiB out: a small output is no
+ * bomb at any ratio. Zeros reach 1,030 through gzip, 6,900 through xz. rpm has no ceiling.
+ */
+export const MAX_PAYLOAD_RATIO = 10_000;
