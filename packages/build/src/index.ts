@@ -2,6 +2,7 @@
  * @distrokit/build: what to build in which order, for which arch, with which driver.
  */
 
+export { type ArchPlan, type ArchWords, type ExcludedArch, planArches } from './arch-plan.js';
 export { BuildLogClassifier, classifyBuildLog, type Failure, type FailureClass, isRetriable } from './build-log.js';
 export {
   type BuildOptions,
