@@ -11,6 +11,7 @@ export {
   blobSource,
   memorySource,
 } from './byte-source.js';
+export { type ChangelogEntry, changelog } from './changelog.js';
 export {
   type Compression,
   type CompressOptions,
@@ -21,6 +22,22 @@ export {
   decompressBytes,
   detectCompression,
 } from './codec.js';
+export {
+  type Dependency,
+  type DependencyFlag,
+  type DependencyKind,
+  dependencies,
+  dependencyFlagNames,
+  dependencyFlags,
+  dependencyKinds,
+  formatDependency,
+  parseDependency,
+  type Relation,
+  rangesOverlap,
+  relationFlags,
+  relationOf,
+  satisfies,
+} from './dependency.js';
 export {
   type CheckDigestsOptions,
   checkDigests,
@@ -38,6 +55,20 @@ export {
 export { CodedError, quote, RpmError, type RpmFault, type RpmSection } from './errors.js';
 export { compareEvr, compareVersion, type Evr, formatEvr, parseEvr } from './evr.js';
 export {
+  type FileDigestAlgorithm,
+  type FileFlag,
+  type FileType,
+  fileFlagNames,
+  fileFlags,
+  fileList,
+  filePaths,
+  fileTypeOf,
+  hardlinkSets,
+  isGhost,
+  type PackageFile,
+  verifyFlags,
+} from './file-list.js';
+export {
   decodeHeaderIntro,
   decodeMainHeader,
   decodeSignatureHeader,
@@ -53,6 +84,7 @@ export {
 } from './header.js';
 export { decodeLead, encodeLead, LEAD_BYTES, type Lead } from './lead.js';
 export {
+  compareNevra,
   formatNevr,
   formatNevra,
   formatNvr,
@@ -75,6 +107,25 @@ export {
 } from './package.js';
 export { payloadArchive, payloadCompression } from './payload.js';
 export { HEADERIMMUTABLE, HEADERSIGNATURES, type Region } from './region.js';
+export {
+  evaluateRichDependency,
+  formatRichDependency,
+  isRichDependency,
+  parseRichDependency,
+  type RichDependency,
+  type RichTerm,
+  richDependencyTerms,
+} from './rich-dependency.js';
+export {
+  type ScriptFlags,
+  type Scriptlet,
+  type ScriptletKind,
+  scriptlets,
+  type Trigger,
+  type TriggerEvent,
+  type TriggerFamily,
+  triggers,
+} from './scriptlet.js';
 export { type SignatureTags, signatureTags } from './signature-tags.js';
 export {
   type TagKind,
