@@ -1,0 +1,35 @@
+/**
+ * `@distrokit/source`: sources from many places, under terms that are enforced, changed by repeatable edits.
+ *
+ * Executes nothing that comes with the sources.
+ */
+export { SourceError, type SourceFault, type TriedPlace } from './errors.js';
+export { type FetchedSource, type FetchSourcesOptions, fetchSources } from './fetch-sources.js';
+export {
+  type DirectoryLookasideOptions,
+  directoryLookaside,
+  type HttpLookasideOptions,
+  httpLookaside,
+  type Lookaside,
+  type LookasideBlob,
+  type LookasideRequest,
+  lookasidePaths,
+  orderedLookaside,
+} from './lookaside.js';
+export type { Nevr, Origin, SourceFile, SourceTree, Terms } from './origin.js';
+export {
+  type FoundPatchOrigin,
+  formatPatchHeader,
+  formatPatchOrigin,
+  type PatchOrigin,
+  type PatchOriginKind,
+  parsePatchOrigin,
+} from './patch-origin.js';
+export { formatSources, parseSources, type SourceEntry, type SourcesStyle } from './sources-file.js';
+export { parseSpec, type Spec } from './spec.js';
+export type { ChangelogEntry, SpecChangelogEntry } from './spec-changelog.js';
+export type { Evaluated, EvaluatedTag, SpecEnvironment } from './spec-macro.js';
+export type { InsertIntoSection } from './spec-section.js';
+export type { AddPatch, SpecSource } from './spec-sources.js';
+export type { SpecTagLine } from './spec-tag.js';
+export type { SpecCondition, SpecSection } from './spec-text.js';

@@ -1,0 +1,125 @@
+/**
+ * The comment that links a patch to where it came from.
+ *
+ * Field names are those of Debian's patch headers (DEP-3), so that people and tools know them: `Origin:` says what kind
+ * of change it is and where it lies, `CVE:` what it fixes, `Note:` what was changed on the way. In a spec each line is a
+ * comment above the `Patch` tag; in the head of a patch file the lines stand as they are.
+ *
+ * Reference: DEP-3, Patch Tagging Guidelines
+ */
+import { quote } from '@distrokit/rpm';
+import { SourceError } from './errors.js';
+
+/** How a patch relates to its origin, in the words of DEP-3. */
+export type PatchOriginKind = 'upstream' | 'backport' | 'vendor' | 'other';
+
+/** Where a patch came from. */
+export interface PatchOrigin {
+  /** `upstream` is taken unchanged, `backport` was changed to fit; `other` when nobody says. */
+  readonly kind: PatchOriginKind;
+  /** Commit, pull request, bug or file; http or https. */
+  readonly url: string;
+  /** Identifiers it fixes, for instance `CVE-2024-0001`. */
+  readonly cves: readonly string[];
+  readonly note?: string | undefined;
+}
+
+/** A link found in free text, and how it was spelled. */
+export interface FoundPatchOrigin extends PatchOrigin {
+  /** The field before the link as it was written, lower case; empty for a bare link. */
+  readonly spelling: string;
+}
+
+const cvePattern = /\bCVE-\d{4}-\d{4,}\b/gi;
+const urlPattern = /\bhttps?:\/\/[^\s<>"'`,;]+[^\s<>"'`,;.):\]]/;
+const kinds: ReadonlySet<string> = new Set<PatchOriginKind>(['upstream', 'backport', 'vendor', 'other']);
+
+/**
+ * Lines for a spec, `# ` before each: `# Origin: upstream, https://…`, `# CVE: …`, `# Note: …`.
+ *
+ * `%` is doubled, since rpm expands macros in comments too. Throws SOURCE_BAD_URL for a link that is no http URL or has
+ * blanks in it.
+ */
+export function formatPatchOrigin(origin: PatchOrigin): string[] {
+  return headerLines(origin).map((line) => `# ${line.replaceAll('%', '%%')}`);
+}
+
+/** The same lines for the head of a patch file, without comment signs. */
+export function formatPatchHeader(origin: PatchOrigin): string[] {
+  return headerLines(origin);
+}
+
+/**
+ * Reads the origin from comment lines of a spec or from the head of a patch file; undefined when no link is in it.
+ *
+ * Knows DEP-3 fields, the spellings of Azure Linux (`Upstream-reference:`, `Upstream Patch Reference:`, `AI Backport
+ * of`), git's `(cherry picked from commit …)` beside a link, and a bare link. The first line with a known field and a
+ * link wins over a bare link. Reads at most the first 200 lines, and of a patch only what stands before the diff.
+ */
+export function parsePatchOrigin(text: string): FoundPatchOrigin | undefined {
+  const lines = text.split('\n', 200).map((line) =>
+    line
+      .slice(0, 2000)
+      .replace(/^\s*#+\s?/, '')
+      .trimEnd()
+      .replaceAll('%%', '%'),
+  );
+  const end = lines.findIndex((line) => /^(diff --git |--- [^-]|Index: )/.test(line));
+  const head = end < 0 ? lines : lines.slice(0, end);
+  const cves = new Set<string>();
+  for (const line of head) for (const match of line.matchAll(cvePattern)) cves.add(match[0].toUpperCase());
+  const note = head.map((line) => /^note:\s*(.+)$/i.exec(line)?.[1]).find((found) => found !== undefined);
+  const picked = head.some((line) => /\(?cherry[ -]picked from commit /i.test(line));
+  let bare: FoundPatchOrigin | undefined;
+  for (const line of head) {
+    const url = urlPattern.exec(line)?.[0];
+    if (url === undefined) continue;
+    const field = fieldOf(line.slice(0, line.indexOf(url)));
+    const rest = { url, cves: [...cves], ...(note === undefined ? {} : { note }) };
+    if (field)
+      return { kind: picked && field.kind === 'other' ? 'upstream' : field.kind, spelling: field.spelling, ...rest };
+    bare ??= { kind: picked ? 'upstream' : 'other', spelling: '', ...rest };
+  }
+  return bare;
+}
+
+function headerLines(origin: PatchOrigin): string[] {
+  if (!/^https?:\/\/[^\s\u0000-\u001f\u007f]+$/.test(origin.url)) {
+    throw new SourceError(
+      { code: 'SOURCE_BAD_URL', text: origin.url, wanted: 'an http or https URL without blanks' },
+      `patch origin: ${quote(origin.url, 200)} is no http or https URL`,
+    );
+  }
+  const lines = [`Origin: ${origin.kind}, ${origin.url}`];
+  if (origin.cves.length > 0) lines.push(`CVE: ${origin.cves.map(oneLine).join(', ')}`);
+  if (origin.note) lines.push(`Note: ${oneLine(origin.note)}`);
+  return lines;
+}
+
+/** A line break in a note would end the comment and begin a line of spec. */
+function oneLine(text: string): string {
+  return text.replace(/[\s\u0000-\u001f\u007f\u0085\u2028\u2029]+/g, ' ').trim();
+}
+
+function fieldOf(before: string): { kind: PatchOriginKind; spelling: string } | undefined {
+  const text = before.trim().toLowerCase();
+  const dep3 = /^origin:\s*(?:([a-z]+)\s*,)?/.exec(text);
+  if (dep3) {
+    const word = dep3[1] ?? 'other';
+    return { kind: kinds.has(word) ? (word as PatchOriginKind) : 'other', spelling: 'origin' };
+  }
+  const spelling = text.replace(/[:\s]+$/, '').replace(/[\s_-]+/g, ' ');
+  if (/^(ai )?backport(ed)?( of| from)?$/.test(spelling)) return { kind: 'backport', spelling };
+  if (/^(upstream|upstream (patch )?(reference|commit|patch|link|url|pr)|commit|from upstream|from)$/.test(spelling)) {
+    return { kind: 'upstream', spelling };
+  }
+  if (/^(applied upstream|cherry picked from( commit)?|backported from upstream)$/.test(spelling)) {
+    return { kind: 'upstream', spelling };
+  }
+  if (
+    /^(bug|bugzilla|forwarded|link|patch|source|reference|references|see|url|fixes|pr|pull request)$/.test(spelling)
+  ) {
+    return { kind: 'other', spelling };
+  }
+  return undefined;
+}

@@ -1,0 +1,381 @@
+/**
+ * Source archives and patches of a spec: what they are, and how one is added, removed or replaced.
+ *
+ * A patch needs two places: the `Patch` tag (or `%patchlist` line), and in `%prep` whatever applies it. Specs do the
+ * second in many ways; a new patch follows the way its spec already goes.
+ *
+ * Reference: rpm, docs/manual/spec.md, docs/manual/autosetup.md; build/parsePreamble.cc (addSource); kernel.spec (ApplyPatch)
+ */
+import { quote } from '@distrokit/rpm';
+import { SourceError } from './errors.js';
+import { checkFileName } from './file-name.js';
+import { formatPatchOrigin, type PatchOrigin } from './patch-origin.js';
+import { type Evaluated, evaluateSpec, type SpecEnvironment } from './spec-macro.js';
+import { checkOneLine, editFailed, type SpecTagLine, tagLines } from './spec-tag.js';
+import type { SpecSection, SpecText } from './spec-text.js';
+
+/** A source or a patch of a spec. */
+export interface SpecSource {
+  readonly kind: 'source' | 'patch';
+  /** As rpm counts: an unnumbered one follows the one before it. */
+  readonly number: number;
+  /** The value as written. */
+  readonly raw: string;
+  /** The value with macros put in, or why it cannot be told. */
+  readonly location: Evaluated;
+  /** The file name: what follows the last slash of the location (of the `#/name` in a URL too). */
+  readonly file: Evaluated;
+  /** False when a condition leaves it out, undefined when that cannot be told. Left-out ones are not listed by default. */
+  readonly active: boolean | undefined;
+  /** Index of the line. */
+  readonly line: number;
+}
+
+/** A patch to add. */
+export interface AddPatch {
+  /** File name; it must lie beside the other sources. */
+  readonly file: string;
+  /** Default: one more than the highest. */
+  readonly number?: number | undefined;
+  /** Written as a comment above the tag. */
+  readonly origin?: PatchOrigin | undefined;
+  /** More comment lines above the tag, without `#`. */
+  readonly comment?: readonly string[] | undefined;
+  /** Leading path parts to strip where `%prep` names them patch by patch. Default: as the last one does, else 1. */
+  readonly strip?: number | undefined;
+}
+
+/** All sources and patches that the spec text shows, in order, as far as conditions and macros can be told. */
+export function specSources(text: SpecText, environment: SpecEnvironment = {}): SpecSource[] {
+  const evaluated = evaluateSpec(text, environment);
+  const sources: SpecSource[] = [];
+  const last = { source: -1, patch: -1 };
+  const add = (
+    kind: 'source' | 'patch',
+    number: number,
+    raw: string,
+    location: Evaluated,
+    active: boolean | undefined,
+    line: number,
+  ): void => {
+    last[kind] = number;
+    sources.push({ kind, number, raw, location, file: fileOf(location, raw), active, line });
+  };
+  for (const tag of evaluated.tags) {
+    const match = sourceTag.exec(tag.name);
+    if (!match) continue;
+    const kind = match[1]!.toLowerCase() as 'source' | 'patch';
+    const number = match[2] === '' ? last[kind] + 1 : Number(match[2]);
+    add(kind, number, tag.raw, tag.value, tag.active, tag.line);
+  }
+  for (const item of evaluated.listLines)
+    add(item.kind, last[item.kind] + 1, item.raw, item.value, item.active, item.line);
+  return sources;
+}
+
+/**
+ * Adds a patch: tag line with its comment after the last patch outside conditions, and in `%prep` the line that applies
+ * it, in the manner of the lines that are there. `%autosetup`, `%autopatch` and `%{patches}` need no such line.
+ *
+ * Idempotent: a patch of that file name gets no second tag, and no second apply line. Throws SOURCE_BAD_FILENAME for a
+ * name that rpm would read as something else, SOURCE_EDIT_FAILED when the number is taken or no place is found.
+ */
+export function addPatch(text: SpecText, patch: AddPatch): SpecText {
+  checkSpecFileName(patch.file);
+  for (const line of patch.comment ?? []) checkOneLine('comment', line);
+  const { number, present } = choosePatchNumber(text, patch);
+  const tagged = present ? text : insertPatchTag(text, patch, number);
+  return insertApplyLine(tagged, patch, number);
+}
+
+/**
+ * Removes a patch by its file name: tag, the comment lines of its origin directly above, and its apply line.
+ * Returns the same text when the spec has no such patch. The numbers of other patches stay.
+ */
+export function removePatch(text: SpecText, file: string): SpecText {
+  const found = specSources(text).find((source) => source.kind === 'patch' && nameMatches(source, file));
+  if (!found) return text;
+  let edited = text;
+  const applied = applyLines(edited).filter((line) => line.number === found.number || line.file === file);
+  for (const line of applied.reverse()) edited = edited.splice(line.line, 1, []);
+  // Apply lines stand below the preamble, so the tag's index is still right.
+  let start = found.line;
+  while (start > 0 && originComment.test(edited.line(start - 1))) start--;
+  return edited.splice(start, found.line - start + 1, []);
+}
+
+/**
+ * Gives the patches new numbers from `first` on, in order of their tags, in tags and apply lines alike. Unnumbered tags
+ * and `%patchlist` lines stay. Throws SOURCE_EDIT_FAILED when `%prep` or another line uses patches in a way that cannot
+ * be told (a range of `%autopatch`, `%{PATCH3}`).
+ */
+export function renumberPatches(text: SpecText, first: number): SpecText {
+  const tags = tagLines(text).filter((tag) => /^patch\d+$/i.test(tag.name));
+  const map = new Map(tags.map((tag, i) => [Number(tag.name.slice(5)), first + i]));
+  if (map.size !== tags.length) throw editFailed('renumber patches', 'each number once', 'a number used twice');
+  let edited = text;
+  for (let i = 0; i < text.lineCount; i++) {
+    const line = text.line(i);
+    if (/^\s*#/.test(line)) continue;
+    if (/%\{?\??P?:?PATCH\d|%\{P:\d/i.test(line) && !/^\s*%\{?patch\d/.test(line)) {
+      throw editFailed('renumber patches', 'patches applied by number only', line, i);
+    }
+    if (/%(?:autopatch|autosetup)\b.*-[mM]\s*\d/.test(line)) {
+      throw editFailed('renumber patches', '%autopatch without a range', line, i);
+    }
+  }
+  for (const applied of applyLines(text)) {
+    const number = applied.number === undefined ? undefined : map.get(applied.number);
+    if (number === undefined || applied.number === undefined) continue;
+    const line = text.line(applied.line);
+    edited = edited.splice(applied.line, 1, [renumberApply(line, applied.number, number)]);
+  }
+  for (const tag of tags) {
+    const line = text.line(tag.line);
+    const at = line.indexOf(tag.name);
+    const number = map.get(Number(tag.name.slice(5)))!;
+    edited = edited.splice(tag.line, 1, [
+      `${line.slice(0, at)}${tag.name.slice(0, 5)}${number}${line.slice(at + tag.name.length)}`,
+    ]);
+  }
+  return edited;
+}
+
+/** Replaces the value of `Source<number>`. Throws SOURCE_EDIT_FAILED when there is none, or when it is not one line. */
+export function replaceSource(text: SpecText, number: number, value: string): SpecText {
+  checkOneLine('value', value);
+  const found = specSources(text).filter((source) => source.kind === 'source' && source.number === number);
+  if (found.length === 0) throw editFailed('replace a source', `Source${number}`, 'none of that number');
+  return found.reduce((edited, source) => {
+    const line = edited.line(source.line);
+    const at = line.lastIndexOf(source.raw);
+    return edited.splice(source.line, 1, [line.slice(0, at) + value + line.slice(at + source.raw.length)]);
+  }, text);
+}
+
+const sourceTag = /^(source|patch)(\d*)$/i;
+const originComment = /^#\s*(Origin|CVE|Note):\s/;
+
+function fileOf(location: Evaluated, raw: string): Evaluated {
+  if (location.known) return { known: true, value: location.value.slice(location.value.lastIndexOf('/') + 1) };
+  // Macros in the folder part of a URL do not matter to the name, as long as none can reach over the last slash.
+  const last = raw.slice(raw.lastIndexOf('/') + 1);
+  return raw.includes('/') && !/[%{}()]/.test(last) ? { known: true, value: last } : location;
+}
+
+function nameMatches(source: SpecSource, file: string): boolean {
+  if (source.file.known) return source.file.value === file;
+  return source.raw.slice(source.raw.lastIndexOf('/') + 1) === file;
+}
+
+/** A name in a spec must also not be a macro, a comment or two words to rpm. */
+function checkSpecFileName(file: string): void {
+  checkFileName(file);
+  if (/[%\s#"'\\$`{}()]/.test(file) || file.startsWith('-')) {
+    throw new SourceError(
+      {
+        code: 'SOURCE_BAD_FILENAME',
+        file,
+        wanted: 'a name without blanks, quotes, brackets, %, # or $ and no leading -',
+      },
+      `file name ${quote(file)} is refused: rpm or a shell would read it as something else`,
+    );
+  }
+}
+
+function choosePatchNumber(text: SpecText, patch: AddPatch): { number: number; present: boolean } {
+  const patches = specSources(text).filter((source) => source.kind === 'patch');
+  const same = patches.find((source) => nameMatches(source, patch.file));
+  if (same) {
+    if (patch.number !== undefined && patch.number !== same.number) {
+      throw editFailed('add a patch', `number ${patch.number} for ${patch.file}`, `number ${same.number}`, same.line);
+    }
+    return { number: same.number, present: true };
+  }
+  const used = new Set(patches.map((source) => source.number));
+  for (let i = 0; i < text.lineCount; i++) {
+    // Tags inside macros (`%{?with_x:Patch7: …}`) and in branches that are left out hold their number too.
+    for (const match of text.line(i).matchAll(/(?:^|[\s:{])patch(\d+)\s*:/gi)) used.add(Number(match[1]));
+  }
+  const number = patch.number ?? (used.size === 0 ? 0 : Math.max(...used) + 1);
+  if (!Number.isInteger(number) || number < 0 || number > 0x7fff_ffff) {
+    throw new RangeError(`"number" must be a whole number from 0 to 2147483647, not ${number}`);
+  }
+  if (used.has(number)) throw editFailed('add a patch', `number ${number} to be free`, `Patch${number}`);
+  return { number, present: false };
+}
+
+function insertPatchTag(text: SpecText, patch: AddPatch, number: number): SpecText {
+  const comments = [
+    ...(patch.comment ?? []).map((line) => `# ${line.replaceAll('%', '%%')}`.trimEnd()),
+    ...(patch.origin ? formatPatchOrigin(patch.origin) : []),
+  ];
+  const tags = tagLines(text);
+  const patches = tags.filter((tag) => /^patch\d*$/i.test(tag.name));
+  const list = text.section('patchlist');
+  if (patches.length === 0 && list) {
+    let end = list.end;
+    while (end > list.bodyStart && text.line(end - 1).trim() === '') end--;
+    end = afterConditions(text, end - 1, list);
+    return text.splice(end, 0, [...comments, patch.file]);
+  }
+  const anchor = patches.at(-1) ?? tags.filter((tag) => /^source\d*$/i.test(tag.name)).at(-1) ?? lastMainTag(tags);
+  if (!anchor) throw editFailed('add a patch', 'a preamble with tags', 'none');
+  const section = text.sections.find((s) => s.start <= anchor.line && anchor.line < s.end)!;
+  const at = afterConditions(text, lastLineOfUnit(text, anchor.line), section);
+  return text.splice(at, 0, [...comments, formatPatchTag(text, patches.at(-1), patch, number)]);
+}
+
+function formatPatchTag(text: SpecText, model: SpecTagLine | undefined, patch: AddPatch, number: number): string {
+  if (!model) return `Patch${number}: ${patch.file}`;
+  const line = text.line(model.line);
+  const numbered = model.name.length > 5;
+  const word = line.trimStart().slice(0, 5);
+  // An unnumbered list stays one as long as rpm's own counting gives the wanted number.
+  const name = numbered || patch.number !== undefined || !followsByCounting(text, number) ? `${word}${number}` : word;
+  const gap = /:(\s*)/.exec(line.slice(line.indexOf(model.name) + model.name.length))?.[1] ?? ' ';
+  const width = line.indexOf(model.name) + model.name.length + 1 + gap.length;
+  const aligned = gap.includes('\t') || gap.length <= 1 ? gap || ' ' : ' '.repeat(Math.max(1, width - name.length - 1));
+  return `${name}:${aligned}${patch.file}`;
+}
+
+function followsByCounting(text: SpecText, number: number): boolean {
+  const patches = specSources(text).filter((source) => source.kind === 'patch');
+  return (patches.at(-1)?.number ?? -1) + 1 === number;
+}
+
+function lastMainTag(tags: readonly SpecTagLine[]): SpecTagLine | undefined {
+  return tags
+    .filter((t) => t.section === 'preamble' && /^(name|version|release|license|url|summary)$/i.test(t.name))
+    .at(-1);
+}
+
+function lastLineOfUnit(text: SpecText, line: number): number {
+  let end = line;
+  while (end + 1 < text.lineCount && text.role(end + 1).inside) end++;
+  return end;
+}
+
+/** Index after `line`, or after the outermost condition around it that lies within the section. */
+function afterConditions(text: SpecText, line: number, section: SpecSection): number {
+  let at = line;
+  for (let c = text.role(line)?.condition; c; c = c.parent) {
+    if (c.start >= section.bodyStart && c.end < section.end) at = Math.max(at, c.end);
+  }
+  return at + 1;
+}
+
+interface ApplyLine {
+  readonly line: number;
+  readonly style: 'patchN' | 'patch-P' | 'patch-PN' | 'patch N' | 'ApplyPatch';
+  readonly number: number | undefined;
+  readonly file: string | undefined;
+}
+
+const applyPatterns: readonly (readonly [ApplyLine['style'], RegExp])[] = [
+  ['patchN', /^\s*%(?:patch(\d+)(?!\w)|\{patch(\d+)\})/],
+  ['patch-PN', /^\s*%\{?patch\b[^#]*?\s-P(\d+)\b/],
+  ['patch-P', /^\s*%\{?patch\b[^#]*?\s-P\s+(\d+)\b/],
+  ['patch N', /^\s*%\{?patch\s+(?:-\S+\s+)*?(\d+)\b/],
+];
+
+function applyLines(text: SpecText): ApplyLine[] {
+  const prep = text.section('prep');
+  if (!prep) return [];
+  const found: ApplyLine[] = [];
+  for (let line = prep.bodyStart; line < prep.end; line++) {
+    if (text.role(line).inside) continue;
+    const content = text.line(line);
+    const kernel = /^\s*Apply(?:Optional)?Patch\s+(\S+)/.exec(content);
+    if (kernel) {
+      found.push({ line, style: 'ApplyPatch', number: undefined, file: kernel[1] });
+      continue;
+    }
+    for (const [style, pattern] of applyPatterns) {
+      const match = pattern.exec(content);
+      if (!match) continue;
+      found.push({ line, style, number: Number(match[1] ?? match[2]), file: undefined });
+      break;
+    }
+  }
+  return found;
+}
+
+function insertApplyLine(text: SpecText, patch: AddPatch, number: number): SpecText {
+  const prep = text.section('prep');
+  if (!prep) {
+    if (/^\s*BuildSystem\s*:/im.test(text.toString())) return text;
+    throw editFailed('add a patch', 'a %prep section that applies it', 'none');
+  }
+  const applied = applyLines(text);
+  if (applied.some((line) => line.number === number || line.file === patch.file)) return text;
+  if (appliesAll(text, prep, number)) return text;
+  const model = applied.at(-1);
+  const anchor = model?.line ?? lastSetup(text, prep);
+  if (anchor === undefined)
+    throw editFailed('add a patch', '%setup or an applied patch in %prep', 'neither', prep.start);
+  const at = afterConditions(text, lastContinuation(text, anchor), prep);
+  return text.splice(at, 0, [formatApply(text, model, patch, number)]);
+}
+
+/** Whether something in `%prep` applies every patch, this one included. */
+function appliesAll(text: SpecText, prep: SpecSection, number: number): boolean {
+  for (let line = prep.bodyStart; line < prep.end; line++) {
+    const content = text.line(line).replace(/^\s*#.*/, '');
+    if (/%\{?patches\}?/.test(content) && !/%\{?patches\}?\w/.test(content)) return true;
+    const auto = /%\{?(autosetup|forgeautosetup|autopatch|pyproject_patch|goautosetup)\b(.*)/.exec(content);
+    if (!auto) continue;
+    const [, macro, options = ''] = auto;
+    if (macro !== 'autopatch' && /\s-\w*N/.test(options)) continue;
+    const from = /\s-m\s*(\d+)/.exec(options)?.[1];
+    const to = /\s-M\s*(\d+)/.exec(options)?.[1];
+    const listed = macro === 'autopatch' ? [...options.matchAll(/(?<=\s)\d+(?=\s|$)/g)].map((m) => Number(m[0])) : [];
+    if (listed.length > 0 && from === undefined && to === undefined && !/-p\s+\d/.test(options)) {
+      if (listed.includes(number)) return true;
+      continue;
+    }
+    if ((from === undefined || number >= Number(from)) && (to === undefined || number <= Number(to))) return true;
+  }
+  return false;
+}
+
+function lastSetup(text: SpecText, prep: SpecSection): number | undefined {
+  for (let line = prep.end - 1; line >= prep.bodyStart; line--) {
+    if (/^\s*%\{?(setup|autosetup|forgesetup|goprep|forgeautosetup|autopatch)\b/.test(text.line(line))) return line;
+  }
+  return undefined;
+}
+
+function lastContinuation(text: SpecText, line: number): number {
+  let end = line;
+  while (/\\\s*$/.test(text.line(end)) && end + 1 < text.lineCount) end++;
+  return lastLineOfUnit(text, end);
+}
+
+function formatApply(text: SpecText, model: ApplyLine | undefined, patch: AddPatch, number: number): string {
+  if (!model) return `%patch -P ${number} -p${patch.strip ?? 1}`;
+  const line = text.line(model.line);
+  const indent = /^\s*/.exec(line)![0];
+  const strip = patch.strip ?? Number(/\s-p\s*(\d+)/.exec(line)?.[1] ?? (model.style === 'ApplyPatch' ? 1 : 0));
+  // Without -p rpm strips nothing, and neither did the line that this one follows.
+  const option = /\s-p\s*\d/.test(line) || patch.strip !== undefined ? ` -p${strip}` : '';
+  switch (model.style) {
+    case 'ApplyPatch':
+      return `${indent}${/Apply(?:Optional)?Patch/.exec(line)![0]} ${patch.file}`;
+    case 'patchN':
+      return `${indent}%patch${number}${option}`;
+    case 'patch-PN':
+      return `${indent}%patch -P${number}${option}`;
+    case 'patch-P':
+      return `${indent}%patch -P ${number}${option}`;
+    case 'patch N':
+      return `${indent}%patch ${number}${option}`;
+  }
+}
+
+function renumberApply(line: string, from: number, to: number): string {
+  return line
+    .replace(new RegExp(`^(\\s*%\\{?patch)${from}(?!\\d)`), `$1${to}`)
+    .replace(new RegExp(`^(\\s*%\\{?patch\\b[^#]*?\\s-P\\s*)${from}(?!\\d)`), `$1${to}`)
+    .replace(new RegExp(`^(\\s*%\\{?patch\\s+(?:-\\S+\\s+)*?)${from}(?!\\d)`), `$1${to}`);
+}
