@@ -9,6 +9,7 @@
 import { quote, RpmError } from './errors.js';
 import { compareVersion, epochEnd, formatEvr } from './evr.js';
 import type { Header } from './header.js';
+import { isSourceHeader } from './package.js';
 import type { MainTags } from './tags.js';
 
 /** What a package may say about others. `order` only orders a transaction. */
@@ -93,7 +94,7 @@ export type DependencyFlag = keyof typeof dependencyFlags;
 export function dependencies(header: Header<MainTags>, kind: DependencyKind): readonly Dependency[] {
   const prefix = tagPrefixes[kind];
   const list = dependencyTriplets(header, `${prefix}NAME`, `${prefix}FLAGS`, `${prefix}VERSION`);
-  if (kind !== 'provides' || header.region !== undefined || header.get('SOURCEPACKAGE') !== undefined) return list;
+  if (kind !== 'provides' || header.region !== undefined || isSourceHeader(header)) return list;
   const self = selfProvide(header);
   if (self === undefined || list.some((d) => d.flags === self.flags && d.name === self.name && d.evr === self.evr)) {
     return list;
