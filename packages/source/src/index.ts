@@ -3,8 +3,11 @@
  *
  * Executes nothing that comes with the sources.
  */
+export { type DistGit, type FetchDistGitOptions, fetchDistGit, listedSources } from './dist-git.js';
+export { type DetectedLayout, type DistGitLayout, detectLayout } from './dist-git-layout.js';
 export { SourceError, type SourceFault, type TriedPlace } from './errors.js';
 export { type FetchedSource, type FetchSourcesOptions, fetchSources } from './fetch-sources.js';
+export { checkGitRef, checkGitUrl, checkoutGit, type GitOptions, type GitRef, listGitRefs } from './git.js';
 export {
   type DirectoryLookasideOptions,
   directoryLookaside,
@@ -25,6 +28,7 @@ export {
   type PatchOriginKind,
   parsePatchOrigin,
 } from './patch-origin.js';
+export { decodeSpec, findSpec, type ReadTreeOptions, readSourceTree, readTreeSpec } from './source-tree.js';
 export { formatSources, parseSources, type SourceEntry, type SourcesStyle } from './sources-file.js';
 export { parseSpec, type Spec } from './spec.js';
 export type { ChangelogEntry, SpecChangelogEntry } from './spec-changelog.js';

@@ -48,6 +48,15 @@ interface SpecStructure {
   readonly roles: readonly SpecLineRole[];
   readonly sections: readonly SpecSection[];
   readonly conditions: readonly SpecCondition[];
+  readonly problem: SpecProblem | undefined;
+}
+
+/** The first thing for which rpm would refuse the file. Counted from 1. */
+interface SpecProblem {
+  readonly line: number;
+  readonly column: number;
+  readonly wanted: string;
+  readonly found: string;
 }
 
 /** Ceiling on a spec, in UTF-16 units. The longest known ones have a tenth of it. */
@@ -75,7 +84,7 @@ export class SpecText {
     this.eol = lines[0]?.endsWith('\r\n') ? '\r\n' : '\n';
   }
 
-  /** Throws SOURCE_BAD_SPEC for a NUL character and SOURCE_LIMIT for more than 64 Mi characters. */
+  /** Throws SOURCE_LIMIT for more than 64 Mi characters. */
   static from(text: string): SpecText {
     if (text.length > maxSpecLength) {
       throw new SourceError(
@@ -84,12 +93,6 @@ export class SpecText {
       );
     }
     const lines = text.match(/[^\n]*\n|[^\n]+$/g) ?? [];
-    const nul = text.indexOf('\0');
-    if (nul >= 0) {
-      const before = text.slice(0, nul);
-      const line = before.split('\n').length;
-      throw badSpec(line, nul - before.lastIndexOf('\n'), 'text', 'a NUL character');
-    }
     return new SpecText(lines);
   }
 
@@ -116,6 +119,15 @@ export class SpecText {
 
   get conditions(): readonly SpecCondition[] {
     return this.#parsed.conditions;
+  }
+
+  /**
+   * Throws SOURCE_BAD_SPEC (line, column) when a condition or a macro is opened and never closed, or closed and never
+   * opened: what an edit would do to such a file cannot be told.
+   */
+  assertClosed(): void {
+    const { problem } = this.#parsed;
+    if (problem) throw badSpec(problem);
   }
 
   /** The first section of that name, and with that argument when one is given. */
@@ -152,8 +164,8 @@ export class SpecText {
   }
 }
 
-/** The error for a place in a spec; `line` and `column` count from 1. */
-export function badSpec(line: number, column: number, wanted: string, found: string): SourceError {
+function badSpec(problem: SpecProblem): SourceError {
+  const { line, column, wanted, found } = problem;
   return new SourceError(
     { code: 'SOURCE_BAD_SPEC', line, column, wanted, found },
     `spec, line ${line}, column ${column}: wanted ${wanted}, found ${quote(found)}`,
@@ -161,7 +173,8 @@ export function badSpec(line: number, column: number, wanted: string, found: str
 }
 
 function parseStructure(text: SpecText): SpecStructure {
-  const units = joinUnits(text);
+  const { units, problem: unclosed } = joinUnits(text);
+  let problem = unclosed;
   const roles: SpecLineRole[] = [];
   const sections: SpecSection[] = [];
   const conditions: SpecCondition[] = [];
@@ -186,6 +199,8 @@ function parseStructure(text: SpecText): SpecStructure {
         const condition = { start: i, end: text.lineCount - 1, branches, parent: open.at(-1)?.condition };
         open.push({ condition, branches });
         conditions.push(condition);
+      } else if (open.length === 0) {
+        problem ??= { line: i + 1, column: line.indexOf('%') + 1, wanted: `an %if before %${word}`, found: line };
       } else if (word !== 'endif') {
         open.at(-1)?.branches.push({ line: i, word, expression: expression.trim() });
       }
@@ -206,11 +221,19 @@ function parseStructure(text: SpecText): SpecStructure {
     }
   }
   sections.push({ ...section, end: text.lineCount });
-  return { roles, sections, conditions };
+  const dangling = open.at(-1)?.condition;
+  if (dangling) {
+    const line = text.line(dangling.start);
+    problem ??= { line: dangling.start + 1, column: line.indexOf('%') + 1, wanted: 'an %endif after it', found: line };
+  }
+  return { roles, sections, conditions, problem };
 }
 
 /** Which lines rpm reads together, by its own counting of braces and of escaped line ends. */
-function joinUnits(text: SpecText): { inside: boolean; unitStart: number }[] {
+function joinUnits(text: SpecText): {
+  readonly units: readonly { inside: boolean; unitStart: number }[];
+  readonly problem: SpecProblem | undefined;
+} {
   const units: { inside: boolean; unitStart: number }[] = [];
   let braces = 0;
   let parentheses = 0;
@@ -252,8 +275,11 @@ function joinUnits(text: SpecText): { inside: boolean; unitStart: number }[] {
   if (braces + parentheses + brackets > 0) {
     // Never closed: rpm refuses such a file. Read the lines from there one by one, so that an edit still finds its place.
     for (let i = unitStart; i < units.length; i++) units[i] = { inside: false, unitStart: i };
+    const line = text.line(unitStart);
+    const column = Math.max(0, line.search(/%[{([]/)) + 1;
+    return { units, problem: { line: unitStart + 1, column, wanted: 'the macro to be closed', found: line } };
   }
-  return units;
+  return { units, problem: undefined };
 }
 
 const PERCENT = 0x25;

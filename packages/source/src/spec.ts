@@ -31,8 +31,9 @@ import { type SpecCondition, type SpecSection, SpecText } from './spec-text.js';
 /**
  * Reads a spec. `parseSpec(text).toString() === text`, whatever the text.
  *
- * Runs nothing: no macro, shell or Lua. Throws SOURCE_BAD_SPEC (line, column) for a NUL character, SOURCE_LIMIT above
- * 64 Mi characters. What rpm itself would refuse later (a condition that is never closed) is read as far as it goes.
+ * Runs nothing: no macro, shell or Lua. Throws SOURCE_LIMIT above 64 Mi characters. Text that rpm would refuse is read as
+ * far as it goes, and printed as it came; editing a spec whose conditions or macros are not closed throws SOURCE_BAD_SPEC
+ * (line, column).
  */
 export function parseSpec(text: string): Spec {
   return new Spec(SpecText.from(text));
@@ -121,37 +122,37 @@ export class Spec {
 
   /** See {@link AddPatch}. Throws SOURCE_BAD_FILENAME, SOURCE_EDIT_FAILED. */
   addPatch(patch: AddPatch): Spec {
-    return this.#with(addPatch(this.#text, patch));
+    return this.#with(addPatch(this.#editable, patch));
   }
 
   /** Removes tag, origin comment and apply line of a patch; the same spec when it has none of that name. */
   removePatch(file: string): Spec {
-    return this.#with(removePatch(this.#text, file));
+    return this.#with(removePatch(this.#editable, file));
   }
 
   /** New numbers from `first` on, in tags and apply lines. Throws SOURCE_EDIT_FAILED. */
   renumberPatches(first: number): Spec {
-    return this.#with(renumberPatches(this.#text, first));
+    return this.#with(renumberPatches(this.#editable, first));
   }
 
   /** Throws SOURCE_EDIT_FAILED when there is no such source. */
   replaceSource(number: number, value: string): Spec {
-    return this.#with(replaceSource(this.#text, number, value));
+    return this.#with(replaceSource(this.#editable, number, value));
   }
 
   /** Sets a tag of the main package that is there already. Throws SOURCE_EDIT_FAILED. */
   setTag(name: string, value: string): Spec {
-    return this.#with(setTag(this.#text, name, value));
+    return this.#with(setTag(this.#editable, name, value));
   }
 
   /** `5%{?dist}` and `.alma.1` make `5%{?dist}.alma.1`. Idempotent. Throws SOURCE_EDIT_FAILED. */
   suffixRelease(suffix: string): Spec {
-    return this.#with(suffixRelease(this.#text, suffix));
+    return this.#with(suffixRelease(this.#editable, suffix));
   }
 
   /** Raises the release by one. Throws SOURCE_EDIT_FAILED. */
   bumpRelease(): Spec {
-    return this.#with(bumpRelease(this.#text));
+    return this.#with(bumpRelease(this.#editable));
   }
 
   /**
@@ -160,18 +161,24 @@ export class Spec {
    * entry is this one.
    */
   addChangelogEntry(entry: ChangelogEntry): Spec {
-    return this.#with(addChangelogEntry(this.#text, { ...entry, evr: entry.evr ?? this.#changelogEvr() }));
+    return this.#with(addChangelogEntry(this.#editable, { ...entry, evr: entry.evr ?? this.#changelogEvr() }));
   }
 
   /** Inserts lines at the top or bottom of a section. Idempotent. Throws SOURCE_EDIT_FAILED without the section. */
   insertIntoSection(insert: InsertIntoSection): Spec {
-    return this.#with(insertIntoSection(this.#text, insert));
+    return this.#with(insertIntoSection(this.#editable, insert));
   }
 
   #changelogEvr(): string | undefined {
     const nevr = this.nevr({ macros: { dist: null } });
     if (!nevr) return undefined;
     return `${nevr.epoch === undefined ? '' : `${nevr.epoch}:`}${nevr.version}-${nevr.release}`;
+  }
+
+  /** The text, once it is known that an edit can find its place in it. */
+  get #editable(): SpecText {
+    this.#text.assertClosed();
+    return this.#text;
   }
 
   #with(text: SpecText): Spec {

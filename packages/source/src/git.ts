@@ -1,0 +1,212 @@
+/**
+ * Git repositories: the only file that knows simple-git and so may start a process.
+ *
+ * Addresses and refs are checked before git sees them, user text is never an option, the user's and the system's git
+ * configuration are not read, and only the wanted transports are allowed. What was checked out is compared with what was
+ * asked for.
+ *
+ * Reference: git-fetch(1), git(1) (GIT_ALLOW_PROTOCOL); simple-git 4
+ */
+import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type Abortable, quote } from '@distrokit/rpm';
+import { type SimpleGit, simpleGit } from 'simple-git';
+import { SourceError } from './errors.js';
+
+/** How git may reach a repository. */
+export interface GitOptions extends Abortable {
+  /** Also take a repository of this machine (`file:` URL or absolute path). Default false: a URL from input could name any folder. */
+  readonly allowFile?: boolean | undefined;
+  /** Also take plain `http:` and `git:`, which nobody signs for. Default false. */
+  readonly allowInsecure?: boolean | undefined;
+  /** Variables that git and its transports need besides `PATH`: `SSH_AUTH_SOCK`, `https_proxy`, … Names with `GIT_` are refused. */
+  readonly environment?: Readonly<Record<string, string>> | undefined;
+  /** Without output for so long, git is stopped. Default 120000. */
+  readonly timeoutMs?: number | undefined;
+}
+
+/** What a repository offers under one name. */
+export interface GitRef {
+  /** Full name: `refs/heads/c9s`, `refs/tags/imports/c9/bash-5.1.8-6.el9`. */
+  readonly name: string;
+  /** The commit; of an annotated tag the commit it points to. */
+  readonly commit: string;
+}
+
+const defaultTimeoutMs = 120_000;
+const commitPattern = /^(?:[0-9a-f]{40}|[0-9a-f]{64})$/;
+
+/**
+ * Checks out one ref of a repository into an empty or new folder, without history. Resolves with the full commit.
+ *
+ * `ref` is a branch, a tag, a full ref name or a full commit; a commit is compared with what was checked out. Submodules
+ * are not followed, hooks do not run, and nothing of the repository's own is executed. The folder keeps no `.git`.
+ *
+ * Throws SOURCE_BAD_URL and SOURCE_BAD_REF before git runs, SOURCE_GIT_FAILED with git's last line after.
+ */
+export async function checkoutGit(
+  url: string,
+  ref: string,
+  directory: string,
+  options: GitOptions = {},
+): Promise<string> {
+  checkGitUrl(url, options);
+  checkGitRef(ref);
+  await mkdir(directory, { recursive: true });
+  if ((await readdir(directory)).length > 0) {
+    throw new SourceError(
+      { code: 'SOURCE_BAD_TREE', where: directory, wanted: 'an empty folder', found: 'files' },
+      `git checkout: ${quote(directory, 200)} is not empty`,
+    );
+  }
+  const scratch = await mkdtemp(join(directory, '.git-'));
+  const git = openGit(scratch, options);
+  try {
+    await run(url, 'prepare', options, () => git.raw(['init', '--quiet', '--template=', '.']));
+    const found = commitPattern.test(ref) ? ref : undefined;
+    await run(url, `fetch ${quote(ref)}`, options, () =>
+      git.raw(['fetch', '--quiet', '--depth=1', '--no-tags', '--no-recurse-submodules', '--', url, ref]),
+    );
+    const commit = (
+      await run(url, 'read the commit', options, () => git.raw(['rev-parse', 'FETCH_HEAD^{commit}']))
+    ).trim();
+    if (!commitPattern.test(commit) || (found !== undefined && commit !== found)) {
+      throw gitFailed(url, 'check the commit', ref, commit);
+    }
+    await run(url, 'check out', options, () =>
+      git.raw(['--work-tree', directory, 'checkout', '--quiet', '--force', '--detach', commit]),
+    );
+    return commit;
+  } finally {
+    await rm(scratch, { recursive: true, force: true });
+  }
+}
+
+/** All branches and tags of a repository, without fetching any. Throws as {@link checkoutGit} does. */
+export async function listGitRefs(url: string, options: GitOptions & { readonly scratch: string }): Promise<GitRef[]> {
+  checkGitUrl(url, options);
+  const scratch = await mkdtemp(join(options.scratch, 'git-'));
+  try {
+    const git = openGit(scratch, options);
+    const listing = await run(url, 'list refs', options, () =>
+      git.raw(['ls-remote', '--quiet', '--heads', '--tags', '--', url]),
+    );
+    const refs = new Map<string, string>();
+    for (const line of listing.split('\n')) {
+      const [commit = '', name = ''] = line.split('\t');
+      if (!commitPattern.test(commit)) continue;
+      // `name^{}` follows its tag and says which commit the tag object points to.
+      refs.set(name.replace(/\^\{\}$/, ''), commit);
+    }
+    return [...refs].map(([name, commit]) => ({ name, commit }));
+  } finally {
+    await rm(scratch, { recursive: true, force: true });
+  }
+}
+
+/** Throws SOURCE_BAD_URL for an address that git could take as an option, a command or a wrong transport. */
+export function checkGitUrl(url: string, options: GitOptions = {}): void {
+  const schemes = [
+    'https',
+    'ssh',
+    ...(options.allowInsecure ? ['http', 'git'] : []),
+    ...(options.allowFile ? ['file'] : []),
+  ];
+  const bad = (wanted: string): SourceError =>
+    new SourceError(
+      { code: 'SOURCE_BAD_URL', text: redact(url), wanted },
+      `git address ${quote(redact(url), 200)}: wanted ${wanted}`,
+    );
+  if (/[\u0000-\u0020\u007f]/.test(url)) throw bad('no blanks or control characters');
+  if (url.includes('::')) throw bad('a URL, not a remote helper');
+  if (options.allowFile && url.startsWith('/')) return;
+  const match = /^([a-z]+):\/\/([^/]*)(\/.*)?$/.exec(url);
+  if (!match || !schemes.includes(match[1]!))
+    throw bad(`a URL that begins with ${schemes.map((s) => `${s}://`).join(', ')}`);
+  // ssh would take a host that begins with a dash for an option.
+  const host = (match[2] ?? '').replace(/^[^@]*@/, '');
+  if (host.startsWith('-') || (match[2] ?? '').startsWith('-')) throw bad('a host that does not begin with -');
+  if (match[1] !== 'file' && host === '') throw bad('a host');
+}
+
+/** Throws SOURCE_BAD_REF for a name that git would not take as one plain ref. */
+export function checkGitRef(ref: string): void {
+  const parts = ref.split('/');
+  const bad =
+    ref === '' ||
+    ref.length > 1000 ||
+    ref.startsWith('-') ||
+    ref === '@' ||
+    /[\u0000-\u0020\u007f~^:?*[\\]/.test(ref) ||
+    /\.\.|@\{|\/\/|\.$/.test(ref) ||
+    parts.some((part) => part === '' || part.startsWith('.') || part.endsWith('.lock'));
+  if (bad) {
+    throw new SourceError(
+      { code: 'SOURCE_BAD_REF', text: ref, wanted: 'a branch, a tag or a full commit' },
+      `git ref ${quote(ref, 200)}: wanted a branch, a tag or a full commit`,
+    );
+  }
+}
+
+function openGit(scratch: string, options: GitOptions): SimpleGit {
+  const protocols = [
+    'https',
+    'ssh',
+    ...(options.allowInsecure ? ['http', 'git'] : []),
+    ...(options.allowFile ? ['file'] : []),
+  ];
+  const own: Record<string, string> = {
+    GIT_TERMINAL_PROMPT: '0',
+    GIT_CONFIG_NOSYSTEM: '1',
+    GIT_ALLOW_PROTOCOL: protocols.join(':'),
+  };
+  for (const name of Object.keys(options.environment ?? {})) {
+    if (/^GIT_/i.test(name)) throw new TypeError(`"environment" must not set ${name}`);
+  }
+  const git = simpleGit({
+    baseDir: scratch,
+    maxConcurrentProcesses: 1,
+    timeout: { block: options.timeoutMs ?? defaultTimeoutMs },
+    allowEnvironment: Object.keys(own),
+    ...(options.signal ? { abort: options.signal } : {}),
+  });
+  // A home of its own: no configuration, hook or helper of the user can take part.
+  return git.env({
+    PATH: '/usr/local/bin:/usr/bin:/bin',
+    LC_ALL: 'C.UTF-8',
+    HOME: scratch,
+    ...options.environment,
+    ...own,
+  });
+}
+
+async function run(url: string, task: string, options: GitOptions, action: () => PromiseLike<string>): Promise<string> {
+  try {
+    return await action();
+  } catch (error) {
+    options.signal?.throwIfAborted();
+    throw gitFailed(url, task, 'success', lastLine(error), error);
+  }
+}
+
+function gitFailed(url: string, task: string, wanted: string, found: string, cause?: unknown): SourceError {
+  return new SourceError(
+    { code: 'SOURCE_GIT_FAILED', repository: redact(url), task, wanted, found },
+    `git: cannot ${task} from ${quote(redact(url), 200)}: wanted ${wanted}, found ${quote(found, 300)}`,
+    { cause },
+  );
+}
+
+function lastLine(error: unknown): string {
+  const text = error instanceof Error ? error.message : String(error);
+  const lines = text
+    .split('\n')
+    .map((line) => line.trim())
+    .filter((line) => line !== '');
+  return redact(lines.find((line) => line.startsWith('fatal:')) ?? lines.at(-1) ?? 'no message');
+}
+
+/** User names and passwords in addresses must not reach a message. */
+function redact(text: string): string {
+  return text.replace(/([a-z]+:\/\/)[^/@\s]*@/gi, '$1');
+}

@@ -1,0 +1,126 @@
+/**
+ * A folder of sources as a record: every file with its digest and where it came from.
+ */
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { lstat, readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type Abortable, quote } from '@distrokit/rpm';
+import { SourceError } from './errors.js';
+import type { Origin, SourceFile, SourceTree } from './origin.js';
+import { parseSpec, type Spec } from './spec.js';
+import type { SpecEnvironment } from './spec-macro.js';
+
+/** What is known about a folder besides its files. */
+export interface ReadTreeOptions extends Abortable {
+  readonly origin: Origin;
+  /** The pinned identity of where it came from. */
+  readonly ref: string;
+  /** Path of the spec where there is more than one. */
+  readonly spec?: string | undefined;
+  /** Files that came from elsewhere than `origin`, by path. */
+  readonly from?: ReadonlyMap<string, Origin> | undefined;
+  /** For the EVR: what `%{?dist}` and the like stand for. */
+  readonly environment?: SpecEnvironment | undefined;
+}
+
+const maxFiles = 200_000;
+const maxSpecBytes = 64 * 2 ** 20;
+
+/**
+ * Reads a folder: the files below it (no `.git`, no folder of a fetch in progress), the spec and its NEVR.
+ *
+ * The spec is the only `*.spec` at the root, else the only one in `SPECS/`. Symbolic links and special files are refused:
+ * an SRPM cannot carry them faithfully, and a link could lead out. Throws SOURCE_BAD_TREE.
+ */
+export async function readSourceTree(directory: string, options: ReadTreeOptions): Promise<SourceTree> {
+  const paths = await listFiles(directory);
+  const spec = options.spec ?? findSpec(directory, paths);
+  if (!paths.includes(spec)) throw badTree(directory, `the spec ${quote(spec)}`, 'no such file');
+  const files: SourceFile[] = [];
+  for (const path of paths) {
+    const { sha256, sizeBytes } = await digestFile(join(directory, path), options);
+    files.push({ path, sha256, sizeBytes, from: options.from?.get(path) ?? options.origin });
+  }
+  const parsed = parseSpec(await readSpecText(join(directory, spec)));
+  const nevr = parsed.nevr(options.environment);
+  return { origin: options.origin, ref: options.ref, directory, files, spec, nevr };
+}
+
+/** The spec of a tree. */
+export async function readTreeSpec(tree: SourceTree): Promise<Spec> {
+  return parseSpec(await readSpecText(join(tree.directory, tree.spec)));
+}
+
+/** Path of the spec among the paths of a tree. Throws SOURCE_BAD_TREE when there is none, or more than one. */
+export function findSpec(where: string, paths: readonly string[]): string {
+  for (const pattern of [/^[^/]+\.spec$/, /^SPECS\/[^/]+\.spec$/]) {
+    const found = paths.filter((path) => pattern.test(path));
+    if (found.length === 1) return found[0]!;
+    if (found.length > 1) throw badTree(where, 'one spec', found.slice(0, 5).join(', '));
+  }
+  throw badTree(where, 'a spec at the root or in SPECS/', 'none');
+}
+
+/** sha256 and size of a file, read in pieces. */
+export async function digestFile(
+  path: string,
+  options: Abortable = {},
+): Promise<{ sha256: string; sizeBytes: number }> {
+  const hash = createHash('sha256');
+  let sizeBytes = 0;
+  const { signal } = options;
+  for await (const chunk of createReadStream(path, { highWaterMark: 1 << 18, ...(signal ? { signal } : {}) })) {
+    hash.update(chunk as Uint8Array);
+    sizeBytes += (chunk as Uint8Array).length;
+  }
+  return { sha256: hash.digest('hex'), sizeBytes };
+}
+
+async function readSpecText(path: string): Promise<string> {
+  const { size } = await lstat(path);
+  if (size > maxSpecBytes) {
+    throw new SourceError(
+      { code: 'SOURCE_LIMIT', what: 'bytes of a spec', limit: maxSpecBytes, found: size },
+      `spec ${quote(path, 200)}: ${size} bytes, at most ${maxSpecBytes} are read`,
+    );
+  }
+  return decodeSpec(await readFile(path));
+}
+
+/** UTF-8 where it is that, else Latin-1: old specs are in no encoding of their own, and each byte must survive. */
+export function decodeSpec(bytes: Uint8Array): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch {
+    return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1');
+  }
+}
+
+async function listFiles(directory: string): Promise<string[]> {
+  const found: string[] = [];
+  const visit = async (folder: string, prefix: string): Promise<void> => {
+    for (const entry of await readdir(folder, { withFileTypes: true })) {
+      const path = prefix + entry.name;
+      if (entry.name === '.git' || (prefix === '' && /^\.(fetch|git)-/.test(entry.name))) continue;
+      if (entry.isDirectory()) await visit(join(folder, entry.name), `${path}/`);
+      else if (entry.isFile()) found.push(path);
+      else throw badTree(directory, 'plain files and folders', `${quote(path)}, which is neither`);
+      if (found.length > maxFiles) {
+        throw new SourceError(
+          { code: 'SOURCE_LIMIT', what: 'files of a source tree', limit: maxFiles, found: found.length },
+          `source tree ${quote(directory, 200)}: more than ${maxFiles} files`,
+        );
+      }
+    }
+  };
+  await visit(directory, '');
+  return found.sort((a, b) => (a < b ? -1 : 1));
+}
+
+function badTree(where: string, wanted: string, found: string): SourceError {
+  return new SourceError(
+    { code: 'SOURCE_BAD_TREE', where, wanted, found },
+    `source tree ${quote(where, 200)}: wanted ${wanted}, found ${found}`,
+  );
+}
