@@ -23,6 +23,17 @@ export {
   detectCompression,
 } from './codec.js';
 export {
+  type CpioEntry,
+  type CpioInput,
+  encodeCpioHeader,
+  encodeCpioTrailer,
+  type NewcHeader,
+  type ReadCpioOptions,
+  readCpio,
+  type StrippedHeader,
+  writeCpio,
+} from './cpio.js';
+export {
   type Dependency,
   type DependencyFlag,
   type DependencyKind,
@@ -106,6 +117,7 @@ export {
   readPackage,
 } from './package.js';
 export { payloadArchive, payloadCompression } from './payload.js';
+export { type RangeFetch, type RangeSourceOptions, rangeSource } from './range-source.js';
 export { HEADERIMMUTABLE, HEADERSIGNATURES, type Region } from './region.js';
 export {
   evaluateRichDependency,

@@ -1,2 +1,4 @@
 /** @distrokit/rpm/node: the isomorphic door and what needs a file system. */
+
+export { type FileSource, fileSource } from './file-source.js';
 export * from './index.js';
