@@ -12,6 +12,7 @@ import type { TagsOf } from './tag-types.js';
 export const mainTags = {
   HEADERIMMUTABLE: [63, 'bin'],
   HEADERI18NTABLE: [100, 'string[]'],
+  PUBKEYS: [266, 'string[]'],
   NAME: [1000, 'string'],
   VERSION: [1001, 'string'],
   RELEASE: [1002, 'string'],
@@ -227,8 +228,8 @@ export const computedTagTypes: readonly (readonly [type: number, tags: readonly 
   [
     8,
     [
-      266, 276, 1148, 1149, 5000, 5001, 5002, 5005, 5006, 5007, 5040, 5041, 5042, 5043, 5044, 5058, 5059, 5060, 5061,
-      5086, 5087, 5088, 5089,
+      276, 1148, 1149, 5000, 5001, 5002, 5005, 5006, 5007, 5040, 5041, 5042, 5043, 5044, 5058, 5059, 5060, 5061, 5086,
+      5087, 5088, 5089,
     ],
   ],
 ];
