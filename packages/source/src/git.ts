@@ -7,7 +7,7 @@
  *
  * Reference: git-fetch(1), git(1) (GIT_ALLOW_PROTOCOL); simple-git 4
  */
-import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Abortable, quote } from '@distrokit/rpm';
 import { type SimpleGit, simpleGit } from 'simple-git';
@@ -60,9 +60,12 @@ export async function checkoutGit(
     );
   }
   const scratch = await mkdtemp(join(directory, '.git-'));
-  const git = openGit(scratch, options);
+  const work = join(scratch, 'work');
   try {
-    await run(url, 'prepare', options, () => git.raw(['init', '--quiet', '--template=', '.']));
+    const git = await openGit(scratch, options);
+    await run(url, 'prepare', options, () => git.raw(['init', '--quiet', '.']));
+    // The machine's template may bring hooks.
+    await rm(join(work, '.git', 'hooks'), { recursive: true, force: true });
     const found = commitPattern.test(ref) ? ref : undefined;
     await run(url, `fetch ${quote(ref)}`, options, () =>
       git.raw(['fetch', '--quiet', '--depth=1', '--no-tags', '--no-recurse-submodules', '--', url, ref]),
@@ -73,9 +76,10 @@ export async function checkoutGit(
     if (!commitPattern.test(commit) || (found !== undefined && commit !== found)) {
       throw gitFailed(url, 'check the commit', ref, commit);
     }
-    await run(url, 'check out', options, () =>
-      git.raw(['--work-tree', directory, 'checkout', '--quiet', '--force', '--detach', commit]),
-    );
+    await run(url, 'check out', options, () => git.raw(['checkout', '--quiet', '--force', '--detach', commit]));
+    await rm(join(work, '.git'), { recursive: true, force: true });
+    // Nothing shows in the folder before everything is there.
+    for (const name of await readdir(work)) await rename(join(work, name), join(directory, name));
     return commit;
   } finally {
     await rm(scratch, { recursive: true, force: true });
@@ -87,7 +91,7 @@ export async function listGitRefs(url: string, options: GitOptions & { readonly 
   checkGitUrl(url, options);
   const scratch = await mkdtemp(join(options.scratch, 'git-'));
   try {
-    const git = openGit(scratch, options);
+    const git = await openGit(scratch, options);
     const listing = await run(url, 'list refs', options, () =>
       git.raw(['ls-remote', '--quiet', '--heads', '--tags', '--', url]),
     );
@@ -135,7 +139,7 @@ export function checkGitRef(ref: string): void {
   const bad =
     ref === '' ||
     ref.length > 1000 ||
-    ref.startsWith('-') ||
+    /^[-+]/.test(ref) ||
     ref === '@' ||
     /[\u0000-\u0020\u007f~^:?*[\\]/.test(ref) ||
     /\.\.|@\{|\/\/|\.$/.test(ref) ||
@@ -148,7 +152,7 @@ export function checkGitRef(ref: string): void {
   }
 }
 
-function openGit(scratch: string, options: GitOptions): SimpleGit {
+async function openGit(scratch: string, options: GitOptions): Promise<SimpleGit> {
   const protocols = [
     'https',
     'ssh',
@@ -163,18 +167,22 @@ function openGit(scratch: string, options: GitOptions): SimpleGit {
   for (const name of Object.keys(options.environment ?? {})) {
     if (/^GIT_/i.test(name)) throw new TypeError(`"environment" must not set ${name}`);
   }
+  const work = join(scratch, 'work');
+  // A home of its own: no configuration, hook or helper of the user can take part, nor a file of the repository.
+  const home = join(scratch, 'home');
+  await mkdir(work);
+  await mkdir(home);
   const git = simpleGit({
-    baseDir: scratch,
+    baseDir: work,
     maxConcurrentProcesses: 1,
     timeout: { block: options.timeoutMs ?? defaultTimeoutMs },
     allowEnvironment: Object.keys(own),
     ...(options.signal ? { abort: options.signal } : {}),
   });
-  // A home of its own: no configuration, hook or helper of the user can take part.
   return git.env({
     PATH: '/usr/local/bin:/usr/bin:/bin',
     LC_ALL: 'C.UTF-8',
-    HOME: scratch,
+    HOME: home,
     ...options.environment,
     ...own,
   });

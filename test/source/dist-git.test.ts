@@ -1,0 +1,177 @@
+/** Real git repositories, made here and read through the door. */
+import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import {
+  checkGitRef,
+  checkGitUrl,
+  checkoutGit,
+  detectLayout,
+  directoryLookaside,
+  fetchDistGit,
+  formatSources,
+  listGitRefs,
+  readTreeSpec,
+} from '@distrokit/source';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+
+const spec = `Name: hello
+Version: 1.0
+Release: 1%{?dist}
+Summary: Says hello
+License: MIT
+Source0: https://example.org/%{name}-%{version}.tar.gz
+Patch0: fix.patch
+
+%description
+Hello.
+
+%prep
+%autosetup -p1
+`;
+const blob = Buffer.from('not really an archive');
+const sha512 = createHash('sha512').update(blob).digest('hex');
+let root: string;
+let repository: string;
+let commit: string;
+
+function git(...args: string[]): string {
+  const env = {
+    PATH: process.env.PATH,
+    HOME: root,
+    GIT_CONFIG_NOSYSTEM: '1',
+    GIT_AUTHOR_NAME: 'T',
+    GIT_AUTHOR_EMAIL: 't@example.org',
+    GIT_COMMITTER_NAME: 'T',
+    GIT_COMMITTER_EMAIL: 't@example.org',
+  };
+  return execFileSync('git', args, { cwd: repository, env, encoding: 'utf8' }).trim();
+}
+
+beforeAll(() => {
+  root = mkdtempSync(join(tmpdir(), 'source-git-'));
+  repository = join(root, 'hello');
+  mkdirSync(repository);
+  git('init', '-q', '-b', 'c9s');
+  writeFileSync(join(repository, 'hello.spec'), spec);
+  writeFileSync(join(repository, 'fix.patch'), 'a patch');
+  const entry = { file: 'hello-1.0.tar.gz', digest: { algorithm: 'sha512', hex: sha512 } } as const;
+  writeFileSync(join(repository, 'sources'), formatSources([entry]));
+  git('add', '.');
+  git('commit', '-q', '-m', 'first');
+  git('tag', '-a', '-m', 'x', 'imports/c9s/hello-1.0-1.el9');
+  commit = git('rev-parse', 'HEAD');
+  mkdirSync(join(root, 'store'));
+  writeFileSync(join(root, 'store', 'hello-1.0.tar.gz'), blob);
+});
+afterAll(() => rmSync(root, { recursive: true, force: true }));
+
+for (const ref of ['c9s', 'imports/c9s/hello-1.0-1.el9', 'refs/heads/c9s', 'the commit']) {
+  test(`fetches a dist-git tree at ${ref} with every blob verified`, async () => {
+    const directory = mkdtempSync(join(root, 'out-'));
+    const wanted = { url: `file://${repository}`, ref: ref === 'the commit' ? commit : ref, terms: 'public' } as const;
+    const store = directoryLookaside(join(root, 'store'));
+    const tree = await fetchDistGit(wanted, store, directory, {
+      allowFile: true,
+      specEnvironment: { macros: { dist: '.el9' } },
+    });
+    expect(tree.ref).toBe(commit);
+    expect(tree.files.map((file) => [file.path, file.from.kind])).toEqual([
+      ['fix.patch', 'dist-git'],
+      ['hello-1.0.tar.gz', 'lookaside'],
+      ['hello.spec', 'dist-git'],
+      ['sources', 'dist-git'],
+    ]);
+    expect(tree.nevr).toEqual({ name: 'hello', version: '1.0', release: '1.el9' });
+    expect(readdirSync(directory).sort()).toEqual(['fix.patch', 'hello-1.0.tar.gz', 'hello.spec', 'sources']);
+    expect(readFileSync(join(directory, 'hello-1.0.tar.gz'))).toEqual(blob);
+    expect((await readTreeSpec(tree)).toString()).toBe(spec);
+  });
+}
+
+test('says which ref is missing and leaves nothing in the folder', async () => {
+  const directory = mkdtempSync(join(root, 'out-'));
+  await expect(checkoutGit(`file://${repository}`, 'c10s', directory, { allowFile: true })).rejects.toMatchObject({
+    code: 'SOURCE_GIT_FAILED',
+    fault: { found: expect.stringContaining('c10s') },
+  });
+  expect(readdirSync(directory)).toEqual([]);
+});
+
+test('lists branches and tags with the commits behind annotated tags', async () => {
+  const refs = await listGitRefs(`file://${repository}`, { allowFile: true, scratch: root });
+  expect(refs).toEqual([
+    { name: 'refs/heads/c9s', commit },
+    { name: 'refs/tags/imports/c9s/hello-1.0-1.el9', commit },
+  ]);
+});
+
+test('refuses a repository of this machine unless it is asked for', async () => {
+  const directory = mkdtempSync(join(root, 'out-'));
+  for (const url of [`file://${repository}`, repository]) {
+    await expect(checkoutGit(url, 'c9s', directory)).rejects.toMatchObject({ code: 'SOURCE_BAD_URL' });
+  }
+});
+
+test('refuses to check out into a folder that has files', async () => {
+  await expect(checkoutGit(`file://${repository}`, 'c9s', repository, { allowFile: true })).rejects.toMatchObject({
+    code: 'SOURCE_BAD_TREE',
+  });
+});
+
+test('refuses addresses that are options, commands or other transports', () => {
+  const bad = [
+    'ext::sh -c touch% /tmp/x',
+    'ext::sh',
+    '--upload-pack=touch /tmp/x',
+    '-u',
+    'https://-oProxyCommand=x/y',
+    'ssh://-oProxyCommand=x/y',
+    'ssh://user@-oProxyCommand=x/y',
+    'git://example.org/x',
+    'http://example.org/x',
+    'https://example.org/x\n',
+    'https://example.org/a b',
+    'user@host:path',
+    'https:///path',
+    '/etc',
+    '',
+  ];
+  for (const url of bad)
+    expect(() => checkGitUrl(url), url).toThrow(expect.objectContaining({ code: 'SOURCE_BAD_URL' }));
+  checkGitUrl('https://example.org/rpms/bash.git');
+  checkGitUrl('ssh://git@example.org/rpms/bash');
+});
+
+test('refuses refs that are options or more than one ref', () => {
+  const bad = ['', '-x', '--exec=x', 'a b', 'a..b', 'a:b', '+a', 'HEAD^', 'a\nb', 'a/', '/a', 'a.lock', '.a', '@', '*'];
+  for (const ref of bad) {
+    expect(() => checkGitRef(ref), ref).toThrow(expect.objectContaining({ code: 'SOURCE_BAD_REF' }));
+  }
+  checkGitRef('imports/c9/bash-5.1.8-6.el9_1+20');
+});
+
+test('keeps a password out of the message', async () => {
+  const directory = mkdtempSync(join(root, 'out-'));
+  const error = await checkoutGit('https://me:hunter2@127.0.0.1:1/x.git', 'main', directory).catch((e: unknown) => e);
+  expect(String(error)).toContain('127.0.0.1:1');
+  expect(`${String(error)} ${JSON.stringify(error)}`).not.toContain('hunter2');
+});
+
+test('tells the layouts apart and refuses two lists', () => {
+  expect(detectLayout('x', ['bash.spec', 'sources'])).toEqual({ layout: 'dist-git', list: 'sources' });
+  expect(detectLayout('x', ['.bash.metadata', 'SPECS', 'SOURCES'])).toEqual({
+    layout: 'imports',
+    list: '.bash.metadata',
+  });
+  expect(detectLayout('x', ['.bash.metadata', 'SPECS', 'SOURCES', 'PATCHES']).layout).toBe('patched-imports');
+  expect(detectLayout('x', ['bash.spec'])).toEqual({ layout: 'plain', list: undefined });
+  for (const names of [
+    ['sources', '.bash.metadata'],
+    ['.a.metadata', '.b.metadata'],
+  ]) {
+    expect(() => detectLayout('x', names)).toThrow(expect.objectContaining({ code: 'SOURCE_BAD_TREE' }));
+  }
+});
