@@ -2,3 +2,4 @@
 
 export { type FileSource, fileSource } from './file-source.js';
 export * from './index.js';
+export { type OpenRpmPackage, openPackage } from './open-package.js';

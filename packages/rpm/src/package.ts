@@ -69,6 +69,20 @@ export async function readPackage(
   source: ByteSource | Uint8Array,
   options: ReadPackageOptions = {},
 ): Promise<RpmPackage> {
+  return new PackageOverSource(await readParts(source, options));
+}
+
+/** @internal What a package is made of; see `readPackage`. */
+export interface PackageParts {
+  readonly source: ByteSource;
+  readonly lead: Lead;
+  readonly signatureHeader: Header<SignatureTags>;
+  readonly header: Header<MainTags>;
+  readonly headerStart: number;
+}
+
+/** @internal Reads and checks the parts; see `readPackage`. */
+export async function readParts(source: ByteSource | Uint8Array, options: ReadPackageOptions): Promise<PackageParts> {
   const { maxHeaderBytes } = options;
   if (maxHeaderBytes !== undefined && (!Number.isSafeInteger(maxHeaderBytes) || maxHeaderBytes < 0)) {
     throw new RangeError(`"maxHeaderBytes" must be a whole number, not ${maxHeaderBytes}`);
@@ -93,17 +107,11 @@ export async function readPackage(
     }
     reportDeviations(header, 'header', options.onDeviation);
   }
-  return new ReadRpmPackage(
-    bytes,
-    lead,
-    signatureHeader,
-    header,
-    { start: LEAD_BYTES, end: signatureEnd },
-    headerStart,
-  );
+  return { source: bytes, lead, signatureHeader, header, headerStart };
 }
 
-class ReadRpmPackage implements RpmPackage {
+/** @internal A package over the source it was read from. */
+export class PackageOverSource implements RpmPackage {
   readonly source: ByteSource;
   readonly lead: Lead;
   readonly signatureHeader: Header<SignatureTags>;
@@ -111,19 +119,12 @@ class ReadRpmPackage implements RpmPackage {
   readonly signatureRange: ByteRange;
   readonly headerRange: ByteRange;
 
-  constructor(
-    source: ByteSource,
-    lead: Lead,
-    signatureHeader: Header<SignatureTags>,
-    header: Header<MainTags>,
-    signatureRange: ByteRange,
-    headerStart: number,
-  ) {
+  constructor({ source, lead, signatureHeader, header, headerStart }: PackageParts) {
     this.source = source;
     this.lead = lead;
     this.signatureHeader = signatureHeader;
     this.header = header;
-    this.signatureRange = signatureRange;
+    this.signatureRange = { start: LEAD_BYTES, end: LEAD_BYTES + signatureHeader.bytes().length };
     this.headerRange = { start: headerStart, end: headerStart + header.bytes().length };
   }
 
