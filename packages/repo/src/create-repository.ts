@@ -1,0 +1,181 @@
+/**
+ * `createRepository`: the repodata of a folder of packages.
+ *
+ * Reference: createrepo_c, src/createrepo_c.c (fill_pool), src/dumper_thread.c
+ */
+import { readdir } from 'node:fs/promises';
+import { join, relative, sep } from 'node:path';
+import { directoryStore } from './directory-store.js';
+import type { RepositoryChecksum } from './document-writer.js';
+import { RepoError } from './errors.js';
+import { fetchBytes } from './fetcher.js';
+import { type PackageFileOptions, recordFromFile } from './package-file.js';
+import type { PackageRecord } from './package-record.js';
+import { parseRepomd, type Repomd, type RepomdRecord } from './repomd.js';
+import {
+  checkRepositoryOptions,
+  comparePackageOrder,
+  DocumentSet,
+  type DuplicateCandidate,
+  type DuplicatePolicy,
+  duplicate,
+  type RenderedPackage,
+  type RepositoryOptions,
+  renderPackage,
+  writeRendered,
+} from './repository-writer.js';
+import type { RepositoryStore } from './store.js';
+
+/** How to make a repository of a folder. Time and revision are arguments: the clock is not read. */
+export interface CreateRepositoryOptions
+  extends Omit<RepositoryOptions, 'compression' | 'checksum'>,
+    Omit<PackageFileOptions, 'checksum'> {
+  /** Default `zst`. */
+  readonly compression?: RepositoryOptions['compression'];
+  /** Of packages and documents. Default `sha256`. */
+  readonly checksum?: RepositoryChecksum;
+  /** Where `repodata/` is written. Default: the folder itself. */
+  readonly outputFolder?: string;
+  /** Paths of packages relative to the folder. Default: every `*.rpm` below it, symbolic links to files included. */
+  readonly packages?: readonly string[];
+  /** Put before each location, for instance `Packages/`. */
+  readonly locationPrefix?: string;
+  /** `xml:base` of every package, where the packages do not lie at the repository's root. */
+  readonly locationBase?: string;
+  /** A file that is no package, or holds text that XML cannot carry: the default throws; to leave it out, take note here. */
+  readonly onBadPackage?: (path: string, error: RepoError) => void;
+  /** Hears of each package when it has been read. */
+  readonly onPackage?: (record: PackageRecord, done: number, total: number) => void;
+  /** Keep the documents of the repository that was there before. Default false: what its repomd.xml named is deleted. */
+  readonly keepOldDocuments?: boolean;
+}
+
+/** What was made. */
+export interface CreatedRepository {
+  /** Packages in the repository. */
+  readonly packages: number;
+  readonly revision: string;
+  readonly repomd: Repomd;
+  /** repomd.xml as written, ready to sign. */
+  readonly repomdBytes: Uint8Array;
+  /** Absolute or as given: the folder that holds `repodata/`. */
+  readonly folder: string;
+}
+
+/**
+ * Makes the repodata of a folder of packages.
+ *
+ * Documents first, repomd.xml last: until then, and after any error, the folder holds the old repository.
+ *
+ * Throws REPO_BAD_PACKAGE, REPO_BAD_TEXT, REPO_DUPLICATE_NEVRA, REPO_STORE_FAILED.
+ */
+export async function createRepository(folder: string, options: CreateRepositoryOptions): Promise<CreatedRepository> {
+  const repositoryOptions: RepositoryOptions = {
+    ...options,
+    compression: options.compression ?? 'zst',
+    checksum: options.checksum ?? 'sha256',
+  };
+  checkRepositoryOptions(repositoryOptions);
+  const target = options.outputFolder ?? folder;
+  const store = directoryStore(target);
+  const paths = (options.packages ?? (await packagePaths(folder))).map((path) => ({
+    path,
+    location: `${options.locationPrefix ?? ''}${path}`,
+  }));
+  paths.sort(comparePackageOrder);
+  const before = options.keepOldDocuments === true ? undefined : await currentRepomd(store);
+  const read = { ...options, checksum: repositoryOptions.checksum };
+  const total = paths.length;
+  let done = 0;
+  const rendered = async function* (): AsyncGenerator<RenderedPackage, void, void> {
+    for (const { path, location } of paths) {
+      options.signal?.throwIfAborted();
+      let record: PackageRecord;
+      let item: RenderedPackage;
+      try {
+        record = await recordFromFile(join(folder, path), location, read, options.locationBase);
+        item = renderPackage(record, options.textPolicy ?? 'refuse');
+      } catch (error) {
+        if (options.onBadPackage === undefined || !(error instanceof RepoError)) throw error;
+        options.onBadPackage(path, error);
+        continue;
+      }
+      done++;
+      options.onPackage?.(record, done, total);
+      yield item;
+    }
+  };
+  const policy = options.duplicates ?? 'reject';
+  // Only when every file becomes a package is their number known before the first is written.
+  const streams = options.onBadPackage === undefined && (policy === 'reject' || policy === 'keep');
+  const repomdBytes = streams
+    ? await streamRepository(rendered(), total, store, repositoryOptions, policy)
+    : await collectRepository(rendered(), store, repositoryOptions);
+  const repomd = parseRepomd(repomdBytes);
+  if (before !== undefined) await removeOldDocuments(store, before, repomd);
+  return { packages: done, revision: repomd.revision, repomd, repomdBytes, folder: target };
+}
+
+async function streamRepository(
+  packages: AsyncIterable<RenderedPackage>,
+  total: number,
+  store: RepositoryStore,
+  options: RepositoryOptions,
+  duplicates: DuplicatePolicy,
+): Promise<Uint8Array> {
+  const seen = new Map<string, DuplicateCandidate>();
+  const set = new DocumentSet(store, total, options);
+  try {
+    for await (const { nevra, location, pkgid, buildTime, ...chunks } of packages) {
+      if (duplicates === 'reject') {
+        const candidate = { nevra, location, pkgid, buildTime };
+        const first = seen.get(nevra);
+        if (first !== undefined) throw duplicate(first, candidate);
+        seen.set(nevra, candidate);
+      }
+      const pending = set.add(chunks);
+      if (pending !== undefined) await pending;
+    }
+    return await set.finish();
+  } catch (error) {
+    await set.abort(error);
+    throw error;
+  }
+}
+
+async function collectRepository(
+  packages: AsyncIterable<RenderedPackage>,
+  store: RepositoryStore,
+  options: RepositoryOptions,
+): Promise<Uint8Array> {
+  const all: RenderedPackage[] = [];
+  for await (const item of packages) all.push(item);
+  return writeRendered(all, store, options);
+}
+
+/** Every `*.rpm` below a folder, relative to it with `/` between the parts; `repodata` folders are passed over. */
+export async function packagePaths(folder: string): Promise<string[]> {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
+  return entries
+    .filter((entry) => entry.name.endsWith('.rpm') && (entry.isFile() || entry.isSymbolicLink()))
+    .map((entry) => relative(folder, join(entry.parentPath, entry.name)).split(sep).join('/'));
+}
+
+async function currentRepomd(store: RepositoryStore): Promise<Repomd | undefined> {
+  try {
+    return parseRepomd(await fetchBytes(store, 'repodata/repomd.xml', { maxBytes: 16 * 1024 * 1024 }));
+  } catch (error) {
+    // No repository yet, or one that is beyond reading: nothing of it is known, so nothing of it is deleted.
+    if (error instanceof RepoError) return undefined;
+    throw error;
+  }
+}
+
+/** Deletes what the old repomd.xml named in `repodata/` and the new one does not. */
+async function removeOldDocuments(store: RepositoryStore, before: Repomd, now: Repomd): Promise<void> {
+  const own = (record: RepomdRecord): boolean => /^repodata\/[^/]+$/.test(record.location) && !record.locationBase;
+  const kept = new Set(now.records.map((record) => record.location));
+  for (const record of before.records) {
+    if (own(record) && !kept.has(record.location)) await store.remove(record.location);
+  }
+}

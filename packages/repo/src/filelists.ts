@@ -1,0 +1,86 @@
+/**
+ * filelists.xml: every path of each package, and filelists-ext.xml, which adds the files' digests.
+ *
+ * Bytes are createrepo_c's. Reference: createrepo_c, src/xml_dump_filelists.c, src/xml_parser_filelists.c
+ */
+import type { PackageRecord, RepositoryFile } from './package-record.js';
+import { PackageText, type TextPolicy } from './package-text.js';
+import { encodeFile, encodeVersion, fileType } from './primary.js';
+import type { XmlAttributes, XmlHandler } from './xml.js';
+import { requiredAttribute, wholeNumber } from './xml-values.js';
+
+/** The document up to its first package. */
+export function filelistsHead(packages: number): string {
+  return `<?xml version="1.0" encoding="UTF-8"?>\n<filelists xmlns="http://linux.duke.edu/metadata/filelists" packages="${packages}">\n`;
+}
+
+/** The document after its last package. */
+export const filelistsTail = '</filelists>';
+
+/** One package element with its line break. Throws REPO_BAD_TEXT. */
+export function encodeFilelists(record: PackageRecord, policy: TextPolicy): string {
+  const xml = new PackageText(record, policy);
+  let out = encodePackageStart(record, xml);
+  for (let at = 0; at < record.files.length; at++)
+    out += `  ${encodeFile(record.files[at] as RepositoryFile, at, xml)}\n`;
+  return `${out}</package>\n`;
+}
+
+/** `<package …>` and `<version …/>` as filelists and other begin. */
+export function encodePackageStart(record: PackageRecord, xml: PackageText): string {
+  const name = xml.attribute(record.name, 'NAME');
+  const arch = xml.attribute(record.arch, 'ARCH');
+  return `<package pkgid="${record.pkgid.hex}" name="${name}" arch="${arch}">\n  ${encodeVersion(record, xml)}\n`;
+}
+
+/** Files of one package. */
+export interface PackageFiles {
+  readonly pkgid: string;
+  readonly name: string;
+  readonly files: readonly RepositoryFile[];
+}
+
+/** Hears filelists.xml or filelists-ext.xml; gives each package as its element closes. Throws REPO_BAD_VALUE. */
+export class FilelistsDecoder implements XmlHandler {
+  /** `packages=` of the root element. */
+  announced: number | undefined;
+  readonly #document: string;
+  readonly #emit: (files: PackageFiles) => void;
+  #pkgid: string | undefined;
+  #name = '';
+  #files: RepositoryFile[] = [];
+  #type: RepositoryFile['type'] = 'file';
+  #digest: string | undefined;
+
+  constructor(document: string, emit: (files: PackageFiles) => void) {
+    this.#document = document;
+    this.#emit = emit;
+  }
+
+  open(name: string, attributes: XmlAttributes, offset: number): void {
+    if (name === 'file') {
+      this.#type = fileType(this.#document, offset, attributes.get('type'));
+      this.#digest = attributes.get('hash');
+    } else if (name === 'package') {
+      this.#pkgid = requiredAttribute(this.#document, offset, 'package', attributes, 'pkgid');
+      this.#name = attributes.get('name') ?? '';
+      this.#files = [];
+    } else if (this.announced === undefined) {
+      const count = attributes.get('packages');
+      if (count !== undefined) this.announced = wholeNumber(this.#document, offset, `${name}/@packages`, count);
+    }
+  }
+
+  close(name: string, text: string): void {
+    if (this.#pkgid === undefined) return;
+    if (name === 'file') {
+      const digest = this.#digest;
+      this.#files.push(
+        digest === undefined ? { path: text, type: this.#type } : { path: text, type: this.#type, digest },
+      );
+    } else if (name === 'package') {
+      this.#emit({ pkgid: this.#pkgid, name: this.#name, files: this.#files });
+      this.#pkgid = undefined;
+    }
+  }
+}

@@ -1,0 +1,44 @@
+/**
+ * @distrokit/repo: repodata and repositories as a whole. This door runs in Node and in a browser; `./node` adds what
+ * needs a file system.
+ */
+
+export type { DocumentLimits } from './document-reader.js';
+export type { DocumentCompression, RepositoryChecksum } from './document-writer.js';
+export { RepoError, type RepoFault } from './errors.js';
+export { type Fetcher, type FetchFunction, fetchBytes, httpFetcher, memoryFetcher } from './fetcher.js';
+export {
+  formatRecord,
+  isPrimaryPath,
+  type PackageFileFacts,
+  type PackageRecord,
+  parseRecord,
+  type RecordOptions,
+  type RepositoryChangelog,
+  type RepositoryDependency,
+  type RepositoryDependencyKind,
+  type RepositoryFile,
+  type RepositoryRelation,
+  recordFromPackage,
+  repositoryDependencyKinds,
+} from './package-record.js';
+export type { TextPolicy } from './package-text.js';
+export {
+  formatRepomd,
+  noTags,
+  parseRepomd,
+  type Repomd,
+  type RepomdRecord,
+  type RepomdTags,
+  repomdRecord,
+  sortRepomdRecords,
+} from './repomd.js';
+export { type OpenRepositoryOptions, openRepository, type PackageReadOptions, type Repository } from './repository.js';
+export {
+  type DuplicatePolicy,
+  type ExtraDocument,
+  type RepositoryOptions,
+  type RepositoryPackage,
+  writeRepository,
+} from './repository-writer.js';
+export { memoryStore, type RepositoryStore, type StoredFile, type WriteOptions } from './store.js';

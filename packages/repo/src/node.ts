@@ -1,0 +1,11 @@
+/** @distrokit/repo/node: the isomorphic door and what needs a file system. */
+export {
+  type CreatedRepository,
+  type CreateRepositoryOptions,
+  createRepository,
+  packagePaths,
+} from './create-repository.js';
+export { directoryFetcher, directoryStore } from './directory-store.js';
+export * from './index.js';
+export { type OpenRepositoryAtOptions, openRepositoryAt } from './open-repository-at.js';
+export { type PackageFileOptions, recordFromFile } from './package-file.js';

@@ -1,0 +1,103 @@
+/**
+ * A package file for repodata: one open, one pass. The first bytes give the headers, all bytes give the digest.
+ *
+ * Synchronous on purpose: the thread has nothing else to do, and waiting for each read costs more than reading.
+ */
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { type ByteSource, createHasher, quote, readPackage } from '@distrokit/rpm';
+import { RepoError } from './errors.js';
+import { type PackageRecord, type RecordOptions, recordFromPackage } from './package-record.js';
+import { assertUtf8Texts } from './package-text.js';
+
+/** How to read package files. */
+export interface PackageFileOptions extends RecordOptions {
+  /** Of the whole file. */
+  readonly checksum: 'sha256' | 'sha512';
+  /** Texts that are not UTF-8: `latin1` reads them as createrepo_c does, `refuse` throws REPO_BAD_TEXT. Default `latin1`. */
+  readonly invalidUtf8?: 'latin1' | 'refuse';
+}
+
+// Fits the second-level cache, and holds the headers of nearly every package.
+const chunkBytes = 256 * 1024;
+
+/**
+ * The record of a package file. `location` is what primary.xml shall say.
+ *
+ * Throws REPO_BAD_PACKAGE with the reason as `cause`, REPO_BAD_TEXT.
+ */
+export async function recordFromFile(
+  path: string,
+  location: string,
+  options: PackageFileOptions,
+  locationBase?: string,
+): Promise<PackageRecord> {
+  let file: number;
+  try {
+    file = openSync(path, 'r');
+  } catch (cause) {
+    throw badPackage(path, cause);
+  }
+  try {
+    const facts = fstatSync(file);
+    const hasher = createHasher(options.checksum);
+    const first = new Uint8Array(Math.min(chunkBytes, facts.size));
+    let read = readFully(file, first, 0);
+    hasher.update(first.subarray(0, read));
+    const pkg = await readPackage(sourceOver(file, first.subarray(0, read), facts.size));
+    if (read === chunkBytes) {
+      // The headers may still view the first chunk.
+      const chunk = new Uint8Array(chunkBytes);
+      for (let length = read; length > 0; ) {
+        length = readFully(file, chunk, read);
+        read += length;
+        hasher.update(chunk.subarray(0, length));
+      }
+    }
+    if (options.invalidUtf8 === 'refuse') assertUtf8Texts(pkg.header, location);
+    return recordFromPackage(
+      pkg,
+      {
+        pkgid: { algorithm: options.checksum, hex: hasher.digest() },
+        location,
+        ...(locationBase === undefined ? {} : { locationBase }),
+        sizeBytes: read,
+        fileTime: new Date(Math.floor(facts.mtimeMs / 1000) * 1000),
+      },
+      options,
+    );
+  } catch (cause) {
+    if (cause instanceof RepoError) throw cause;
+    throw badPackage(path, cause);
+  } finally {
+    closeSync(file);
+  }
+}
+
+function readFully(file: number, into: Uint8Array, position: number): number {
+  let length = 0;
+  while (length < into.length) {
+    const got = readSync(file, into, length, into.length - length, position + length);
+    if (got === 0) break;
+    length += got;
+  }
+  return length;
+}
+
+/** Serves headers from the first chunk; reads again only where a header is longer. */
+function sourceOver(file: number, first: Uint8Array, sizeBytes: number): ByteSource {
+  return {
+    sizeBytes,
+    async read(offset, length) {
+      if (offset + length <= first.length || first.length < chunkBytes) return first.subarray(offset, offset + length);
+      const bytes = new Uint8Array(Math.max(0, Math.min(length, sizeBytes - offset)));
+      return bytes.subarray(0, readFully(file, bytes, offset));
+    },
+  };
+}
+
+function badPackage(path: string, cause: unknown): RepoError {
+  const reason = cause instanceof Error ? cause.message : String(cause);
+  return new RepoError({ code: 'REPO_BAD_PACKAGE', path }, `${quote(path, 200)}: an RPM package wanted: ${reason}`, {
+    cause,
+  });
+}

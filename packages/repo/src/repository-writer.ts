@@ -1,0 +1,290 @@
+/**
+ * Writing a repository: the three documents, whatever else it carries, and repomd.xml last.
+ *
+ * Data files get names that hold their digest, so a reader that began with the old repomd.xml finds the old files.
+ * The same packages and arguments give the same bytes, in whatever order the packages come.
+ *
+ * Reference: createrepo_c, src/createrepo_c.c, src/dumper_thread.c
+ */
+import { formatNevra, quote } from '@distrokit/rpm';
+import { type DocumentOptions, DocumentWriter } from './document-writer.js';
+import { RepoError } from './errors.js';
+import { encodeFilelists, filelistsHead, filelistsTail } from './filelists.js';
+import { encodeOther, otherHead, otherTail } from './other.js';
+import type { PackageRecord } from './package-record.js';
+import type { TextPolicy } from './package-text.js';
+import { encodePrimary, primaryHead, primaryTail } from './primary.js';
+import { formatRepomd, noTags, type RepomdRecord, type RepomdTags, sortRepomdRecords } from './repomd.js';
+import type { RepositoryStore } from './store.js';
+
+/** A package of a repository, as `Repository.packages` gives it and `writeRepository` takes it. */
+export type RepositoryPackage = PackageRecord;
+
+/**
+ * What to do when two packages have the same NEVRA: `reject` throws REPO_DUPLICATE_NEVRA, `newestBuild` keeps the one
+ * built last (of equal ones that with the greater pkgid), `firstSeen` keeps the first in the order given, `keep` keeps
+ * both, as createrepo_c does.
+ */
+export type DuplicatePolicy = 'reject' | 'newestBuild' | 'firstSeen' | 'keep';
+
+/** A document beside the three: comps, updateinfo, modules, productid or one of your own. */
+export interface ExtraDocument {
+  /** The record's type in repomd.xml, for instance `group` or `updateinfo`. */
+  readonly type: string;
+  /** File name without the ending of a compression, for instance `comps.xml`. */
+  readonly fileName: string;
+  readonly bytes: Uint8Array;
+  /** Default: that of the repository. Old yum wants `group` as `none`. */
+  readonly compression?: DocumentOptions['compression'];
+}
+
+/** What a repository says of itself. */
+export interface RepositoryOptions extends DocumentOptions {
+  readonly revision: string;
+  readonly tags?: RepomdTags;
+  readonly extraDocuments?: readonly ExtraDocument[];
+  /** Records of files that are already in the store; they come through untouched. */
+  readonly keepRecords?: readonly RepomdRecord[];
+  /** Default `reject`. */
+  readonly duplicates?: DuplicatePolicy;
+  /** Default `refuse`. */
+  readonly textPolicy?: TextPolicy;
+}
+
+/**
+ * Writes a repository. Resolves with repomd.xml's bytes, ready to sign.
+ *
+ * Packages are written in createrepo_c's order: by file name, then by location. All of them are held in memory as XML
+ * until the last has come; `createRepository` in `./node` does not hold them.
+ *
+ * Throws REPO_DUPLICATE_NEVRA, REPO_BAD_TEXT, REPO_CONFLICT, REPO_STORE_FAILED; TypeError for a record that was read
+ * without filelists or other. After an error repomd.xml is the old one.
+ */
+export async function writeRepository(
+  packages: AsyncIterable<RepositoryPackage> | Iterable<RepositoryPackage>,
+  store: RepositoryStore,
+  options: RepositoryOptions,
+): Promise<Uint8Array> {
+  checkRepositoryOptions(options);
+  const policy = options.textPolicy ?? 'refuse';
+  const rendered: RenderedPackage[] = [];
+  for await (const record of packages) {
+    options.signal?.throwIfAborted();
+    rendered.push(renderPackage(record, policy));
+  }
+  return writeRendered(rendered, store, options);
+}
+
+/** `writeRepository` for packages that are XML already. */
+export async function writeRendered(
+  rendered: readonly RenderedPackage[],
+  store: RepositoryStore,
+  options: RepositoryOptions,
+): Promise<Uint8Array> {
+  const kept = resolveDuplicates(rendered, options.duplicates ?? 'reject');
+  kept.sort(comparePackageOrder);
+  const set = new DocumentSet(store, kept.length, options);
+  try {
+    for (const item of kept) {
+      const pending = set.add(item);
+      if (pending !== undefined) await pending;
+    }
+    return await set.finish();
+  } catch (error) {
+    await set.abort(error);
+    throw error;
+  }
+}
+
+/** A package as the three documents hold it, with what is needed to order it and to find its doubles. */
+export interface RenderedPackage {
+  readonly nevra: string;
+  readonly location: string;
+  readonly pkgid: string;
+  readonly buildTime: number;
+  readonly primary: Uint8Array;
+  readonly filelists: Uint8Array;
+  readonly other: Uint8Array;
+}
+
+/** Throws REPO_BAD_TEXT; TypeError for a record that was read without filelists or other. */
+export function renderPackage(record: PackageRecord, policy: TextPolicy): RenderedPackage {
+  if (!record.filesComplete || !record.changelogsComplete) {
+    throw new TypeError(
+      `"packages": the record of ${quote(record.name)} was read without ${record.filesComplete ? 'changelogs' : 'files'}`,
+    );
+  }
+  return {
+    nevra: formatNevra({ ...record, epoch: record.epoch ?? 0 }),
+    location: record.location,
+    pkgid: record.pkgid.hex,
+    buildTime: record.buildTime.getTime(),
+    primary: utf8.encode(encodePrimary(record, policy)),
+    filelists: utf8.encode(encodeFilelists(record, policy)),
+    other: utf8.encode(encodeOther(record, policy)),
+  };
+}
+
+const utf8 = new TextEncoder();
+
+/** Applies a policy; the result is a new array in the order of the input. Throws REPO_DUPLICATE_NEVRA. */
+export function resolveDuplicates<Item extends DuplicateCandidate>(
+  items: readonly Item[],
+  policy: DuplicatePolicy,
+): Item[] {
+  if (policy === 'keep') return [...items];
+  const chosen = new Map<string, Item>();
+  for (const item of items) {
+    const before = chosen.get(item.nevra);
+    if (before === undefined) chosen.set(item.nevra, item);
+    else if (policy === 'reject') throw duplicate(...inOrder(before, item));
+    else if (policy === 'newestBuild' && isNewer(item, before)) chosen.set(item.nevra, item);
+  }
+  return [...chosen.values()];
+}
+
+/** What is needed to find and to judge doubles. */
+export interface DuplicateCandidate {
+  readonly nevra: string;
+  readonly location: string;
+  readonly pkgid: string;
+  readonly buildTime: number;
+}
+
+function isNewer(item: DuplicateCandidate, before: DuplicateCandidate): boolean {
+  return (
+    item.buildTime > before.buildTime ||
+    (item.buildTime === before.buildTime &&
+      (item.pkgid > before.pkgid || (item.pkgid === before.pkgid && item.location < before.location)))
+  );
+}
+
+/** The same message whichever came first. */
+function inOrder<Item extends DuplicateCandidate>(a: Item, b: Item): [Item, Item] {
+  return comparePackageOrder(a, b) <= 0 ? [a, b] : [b, a];
+}
+
+/** REPO_DUPLICATE_NEVRA */
+export function duplicate(first: DuplicateCandidate, second: DuplicateCandidate): RepoError {
+  const side = ({ location, pkgid }: DuplicateCandidate) => ({ location, pkgid });
+  return new RepoError(
+    { code: 'REPO_DUPLICATE_NEVRA', nevra: first.nevra, first: side(first), second: side(second) },
+    `${quote(first.nevra)}: one package wanted, found two: ${quote(first.location)} (${first.pkgid}) and ${quote(second.location)} (${second.pkgid})`,
+  );
+}
+
+/** createrepo_c's order: by the last part of the location, then by the folders before it, as bytes. */
+export function comparePackageOrder(a: { readonly location: string }, b: { readonly location: string }): number {
+  const left = a.location.lastIndexOf('/') + 1;
+  const right = b.location.lastIndexOf('/') + 1;
+  return (
+    compareCodePoints(a.location.slice(left), b.location.slice(right)) ||
+    compareCodePoints(a.location.slice(0, Math.max(0, left - 1)), b.location.slice(0, Math.max(0, right - 1)))
+  );
+}
+
+/** The order of UTF-8 bytes: UTF-16 units differ where surrogates meet U+E000 and above. */
+export function compareCodePoints(a: string, b: string): number {
+  const length = Math.min(a.length, b.length);
+  for (let at = 0; at < length; at++) {
+    const left = a.charCodeAt(at);
+    const right = b.charCodeAt(at);
+    if (left === right) continue;
+    if (left >= 0xd800 && right >= 0xd800) {
+      const leftHigh = left <= 0xdfff;
+      if (leftHigh !== right <= 0xdfff) return leftHigh ? 1 : -1;
+    }
+    return left - right;
+  }
+  return a.length - b.length;
+}
+
+/** The three documents and repomd.xml in the making. Call `add` in order, then `finish`, or `abort`. */
+export class DocumentSet {
+  readonly #store: RepositoryStore;
+  readonly #options: RepositoryOptions;
+  readonly #primary: DocumentWriter;
+  readonly #filelists: DocumentWriter;
+  readonly #other: DocumentWriter;
+
+  constructor(store: RepositoryStore, packages: number, options: RepositoryOptions) {
+    this.#store = store;
+    this.#options = options;
+    this.#primary = new DocumentWriter(store, 'primary', 'primary.xml', options);
+    this.#filelists = new DocumentWriter(store, 'filelists', 'filelists.xml', options);
+    this.#other = new DocumentWriter(store, 'other', 'other.xml', options);
+    this.#primary.write(utf8.encode(primaryHead(packages)));
+    this.#filelists.write(utf8.encode(filelistsHead(packages)));
+    this.#other.write(utf8.encode(otherHead(packages)));
+  }
+
+  /** Appends packages to each document. Resolves when there is room for more. */
+  add(chunks: Pick<RenderedPackage, 'primary' | 'filelists' | 'other'>): Promise<unknown> | undefined {
+    const waits = [
+      this.#primary.write(chunks.primary),
+      this.#filelists.write(chunks.filelists),
+      this.#other.write(chunks.other),
+    ].filter((wait) => wait !== undefined);
+    return waits.length === 0 ? undefined : Promise.all(waits);
+  }
+
+  /** Ends the documents, adds the others, writes repomd.xml. Resolves with its bytes. */
+  async finish(): Promise<Uint8Array> {
+    this.#primary.write(utf8.encode(primaryTail));
+    this.#filelists.write(utf8.encode(filelistsTail));
+    this.#other.write(utf8.encode(otherTail));
+    const records = await Promise.all([this.#primary.end(), this.#filelists.end(), this.#other.end()]);
+    return finishRepository(this.#store, records, this.#options);
+  }
+
+  async abort(reason: unknown): Promise<void> {
+    await Promise.all([this.#primary.abort(reason), this.#filelists.abort(reason), this.#other.abort(reason)]);
+  }
+}
+
+/** Writes the other documents, then repomd.xml. Resolves with its bytes. */
+export async function finishRepository(
+  store: RepositoryStore,
+  records: readonly RepomdRecord[],
+  options: RepositoryOptions,
+): Promise<Uint8Array> {
+  const all = [...records];
+  for (const extra of options.extraDocuments ?? []) all.push(await writeExtraDocument(store, extra, options));
+  const written = new Set(all.map((record) => record.type));
+  for (const record of options.keepRecords ?? []) if (!written.has(record.type)) all.push(record);
+  const repomd = formatRepomd({
+    revision: options.revision,
+    tags: options.tags ?? noTags,
+    records: sortRepomdRecords(all),
+  });
+  const bytes = utf8.encode(repomd);
+  const { signal } = options;
+  await store.write('repodata/repomd.xml', bytes, { cache: 'revalidate', ...(signal === undefined ? {} : { signal }) });
+  return bytes;
+}
+
+/** Writes one document beside the three. Resolves with its record for repomd.xml. */
+export async function writeExtraDocument(
+  store: RepositoryStore,
+  extra: ExtraDocument,
+  options: DocumentOptions,
+): Promise<RepomdRecord> {
+  const compression = extra.compression ?? options.compression;
+  const writer = new DocumentWriter(store, extra.type, extra.fileName, { ...options, compression });
+  await writer.write(extra.bytes);
+  return writer.end();
+}
+
+/** Throws TypeError or RangeError on a missing or impossible option. */
+export function checkRepositoryOptions(options: RepositoryOptions): void {
+  if (typeof options.revision !== 'string' || options.revision === '') throw new TypeError('"revision" must be a word');
+  if (!(options.timestamp instanceof Date) || Number.isNaN(options.timestamp.getTime())) {
+    throw new TypeError('"timestamp" must be a date');
+  }
+  if (!['gz', 'xz', 'zst', 'none'].includes(options.compression)) {
+    throw new TypeError(`"compression" must be gz, xz, zst or none, not ${String(options.compression)}`);
+  }
+  if (options.checksum !== 'sha256' && options.checksum !== 'sha512') {
+    throw new TypeError(`"checksum" must be sha256 or sha512, not ${String(options.checksum)}`);
+  }
+}

@@ -1,0 +1,210 @@
+/**
+ * Reading a repository: repomd.xml first, then its documents, moved in step with constant memory.
+ */
+import { type Abortable, quote } from '@distrokit/rpm';
+import { type DocumentLimits, fetchDocument, openDocument } from './document-reader.js';
+import { RepoError } from './errors.js';
+import { type Fetcher, fetchBytes } from './fetcher.js';
+import { FilelistsDecoder, type PackageFiles } from './filelists.js';
+import { OtherDecoder, type PackageChangelogs } from './other.js';
+import { PrimaryDecoder } from './primary.js';
+import { parseRepomd, type Repomd, type RepomdRecord, repomdRecord } from './repomd.js';
+import type { RepositoryPackage } from './repository-writer.js';
+import { type XmlHandler, XmlReader } from './xml.js';
+
+/** A repository whose repomd.xml has been read. */
+export interface Repository {
+  readonly revision: string;
+  readonly repomd: Repomd;
+  /** repomd.xml as it came. */
+  readonly repomdBytes: Uint8Array;
+  /**
+   * The packages in the order of the documents. Memory does not grow with the repository.
+   *
+   * A document's digest is known when it ends: an error may come after packages. Act on them when the loop has ended.
+   * Texts of a package share memory with its neighbours: copy those you keep for long.
+   */
+  packages(options?: PackageReadOptions): AsyncIterable<RepositoryPackage>;
+  /** The bytes of any document, decompressed. Digests as above. Throws REPO_MISSING_RECORD. */
+  document(type: string, options?: DocumentLimits): AsyncIterable<Uint8Array>;
+  /** The bytes of any document as they lie in the repository. Digests as above. Throws REPO_MISSING_RECORD. */
+  storedDocument(type: string, options?: DocumentLimits): AsyncIterable<Uint8Array>;
+}
+
+/** How much of each package to read. */
+export interface PackageReadOptions extends DocumentLimits {
+  /** All files, from filelists; else those that primary names. Default false. */
+  readonly files?: boolean;
+  /** Changelogs, from other. Default false. */
+  readonly changelogs?: boolean;
+}
+
+/** How to open a repository. */
+export interface OpenRepositoryOptions extends Abortable {
+  /**
+   * Called with repomd.xml before one byte of it is believed; throws to refuse. 'unsigned' must be said aloud.
+   * The signature is `repomd.xml.asc`, as it lies there.
+   */
+  readonly verifyRepomd: 'unsigned' | ((repomd: Uint8Array, signature: Uint8Array) => Promise<void>);
+}
+
+const maxRepomdBytes = 16 * 1024 * 1024;
+const maxSignatureBytes = 1024 * 1024;
+
+/**
+ * Opens a repository: reads repomd.xml and, unless 'unsigned', has its signature verified.
+ *
+ * Throws REPO_NOT_FOUND, REPO_TOO_LARGE, REPO_BAD_XML, REPO_BAD_VALUE, and whatever `verifyRepomd` throws.
+ */
+export async function openRepository(fetcher: Fetcher, options: OpenRepositoryOptions): Promise<Repository> {
+  const { verifyRepomd, signal } = options;
+  if (verifyRepomd !== 'unsigned' && typeof verifyRepomd !== 'function') {
+    throw new TypeError(`"verifyRepomd" must be a function or 'unsigned'`);
+  }
+  const abortable = signal === undefined ? {} : { signal };
+  const bytes = await fetchBytes(fetcher, 'repodata/repomd.xml', { maxBytes: maxRepomdBytes, ...abortable });
+  if (verifyRepomd !== 'unsigned') {
+    const signature = await fetchBytes(fetcher, 'repodata/repomd.xml.asc', {
+      maxBytes: maxSignatureBytes,
+      ...abortable,
+    });
+    await verifyRepomd(bytes, signature);
+  }
+  const repomd = parseRepomd(bytes);
+  const bounded = (limits: DocumentLimits | undefined): DocumentLimits => ({ ...abortable, ...limits });
+  return {
+    revision: repomd.revision,
+    repomd,
+    repomdBytes: bytes,
+    packages: (read) => readPackages(fetcher, repomd, { ...bounded(read), ...read }),
+    document: (type, limits) => openDocument(fetcher, repomdRecord(repomd, type), bounded(limits)),
+    storedDocument: (type, limits) => fetchDocument(fetcher, repomdRecord(repomd, type), bounded(limits)),
+  };
+}
+
+async function* readPackages(
+  fetcher: Fetcher,
+  repomd: Repomd,
+  options: PackageReadOptions,
+): AsyncGenerator<RepositoryPackage, void, void> {
+  const primaryRecord = repomdRecord(repomd, 'primary');
+  const filelistsRecord = options.files === true ? repomdRecord(repomd, 'filelists') : undefined;
+  const otherRecord = options.changelogs === true ? repomdRecord(repomd, 'other') : undefined;
+  const primary = new Elements<RepositoryPackage>(fetcher, primaryRecord, options, PrimaryDecoder);
+  const filelists = filelistsRecord && new Elements<PackageFiles>(fetcher, filelistsRecord, options, FilelistsDecoder);
+  const other = otherRecord && new Elements<PackageChangelogs>(fetcher, otherRecord, options, OtherDecoder);
+  try {
+    for (let index = 0; ; index++) {
+      const record = primary.shift() ?? (await primary.next());
+      const files = filelists && (filelists.shift() ?? (await filelists.next()));
+      const changelogs = other && (other.shift() ?? (await other.next()));
+      if (record === undefined) {
+        if (files !== undefined) throw outOfStep('filelists', index, undefined, files);
+        if (changelogs !== undefined) throw outOfStep('other', index, undefined, changelogs);
+        return;
+      }
+      if (filelists !== undefined && files?.pkgid.toLowerCase() !== record.pkgid.hex) {
+        throw outOfStep('filelists', index, record, files);
+      }
+      if (other !== undefined && changelogs?.pkgid.toLowerCase() !== record.pkgid.hex) {
+        throw outOfStep('other', index, record, changelogs);
+      }
+      if (files === undefined && changelogs === undefined) yield record;
+      else {
+        yield {
+          ...record,
+          ...(files === undefined ? {} : { files: files.files, filesComplete: true }),
+          ...(changelogs === undefined ? {} : { changelogs: changelogs.changelogs, changelogsComplete: true }),
+        };
+      }
+    }
+  } finally {
+    await Promise.all([primary.close(), filelists?.close(), other?.close()]);
+  }
+}
+
+type DecoderClass<Item> = new (
+  document: string,
+  emit: (item: Item) => void,
+) => XmlHandler & {
+  readonly announced: number | undefined;
+};
+
+/** The package elements of one document, a chunk's worth at a time. */
+class Elements<Item> {
+  readonly #chunks: AsyncGenerator<Uint8Array, void, void>;
+  readonly #reader: XmlReader;
+  readonly #decoder: InstanceType<DecoderClass<Item>>;
+  readonly #record: RepomdRecord;
+  #ready: Item[] = [];
+  #at = 0;
+  #count = 0;
+  #ended = false;
+
+  constructor(fetcher: Fetcher, record: RepomdRecord, options: DocumentLimits, decoder: DecoderClass<Item>) {
+    this.#record = record;
+    this.#chunks = openDocument(fetcher, record, options);
+    this.#decoder = new decoder(record.location, (item) => this.#ready.push(item));
+    this.#reader = new XmlReader(record.location, this.#decoder);
+  }
+
+  /** The next element if it is there already. */
+  shift(): Item | undefined {
+    return this.#ready[this.#at] === undefined ? undefined : this.#ready[this.#at++];
+  }
+
+  /** The next element, or undefined at the end of the document. */
+  async next(): Promise<Item | undefined> {
+    while (this.#at === this.#ready.length && !this.#ended) {
+      this.#ready = [];
+      this.#at = 0;
+      const { done, value } = await this.#chunks.next();
+      if (done === true) {
+        this.#reader.end();
+        this.#ended = true;
+        this.#checkCount();
+      } else {
+        for (let at = 0; at < value.length; at += sliceBytes) this.#reader.write(value.subarray(at, at + sliceBytes));
+        this.#count += this.#ready.length;
+      }
+    }
+    return this.shift();
+  }
+
+  async close(): Promise<void> {
+    await this.#chunks.return();
+  }
+
+  #checkCount(): void {
+    const { announced } = this.#decoder;
+    if (announced === undefined || announced === this.#count) return;
+    const document = this.#record.location;
+    throw new RepoError(
+      {
+        code: 'REPO_BAD_VALUE',
+        document,
+        what: `${this.#record.type}/@packages`,
+        wanted: String(this.#count),
+        found: String(announced),
+      },
+      `${quote(document)}: it announces ${announced} packages and has ${this.#count}`,
+    );
+  }
+}
+
+// Short pieces keep the memory that texts of one package hold on to small.
+const sliceBytes = 65_536;
+
+function outOfStep(
+  document: string,
+  index: number,
+  wanted: RepositoryPackage | undefined,
+  found: { readonly pkgid: string; readonly name: string } | undefined,
+): RepoError {
+  const want = wanted === undefined ? 'the end' : `${wanted.name} (${wanted.pkgid.hex})`;
+  const got = found === undefined ? 'the end' : `${found.name} (${found.pkgid})`;
+  return new RepoError(
+    { code: 'REPO_OUT_OF_STEP', document, index, wanted: want, found: got },
+    `${document}: package ${index} of primary is ${quote(want, 200)}, found ${quote(got, 200)}`,
+  );
+}
