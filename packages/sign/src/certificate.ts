@@ -1,0 +1,264 @@
+/**
+ * A certificate: a primary key with user ids and subkeys, each tied to it by signatures. Decoding says what the
+ * packets claim; `signingVerdict` says what holds at an instant.
+ *
+ * A subkey counts only with a binding by the primary key and, since a signing subkey could be claimed by anyone, a
+ * signature back by the subkey itself. What is not self-signed is ignored.
+ *
+ * Reference: RFC 9580, sections 5.2.1, 5.2.4 and 10.1
+ */
+import { digestOf, hashName, isKnownHash } from './hash.js';
+import {
+  decodeSignature,
+  find,
+  type PublicKeyPacket,
+  type SignaturePacket,
+  SUBPACKET,
+  TAG_SIGNATURE,
+  unknownCritical,
+} from './packet.js';
+import { checkArithmetic, isSupportedKey, keyBits } from './public-key.js';
+
+/** A user id or user attribute with the signatures over it. */
+export interface UserId {
+  readonly text: string;
+  /** As hashed in a signature over it. */
+  readonly hashed: Uint8Array;
+  readonly raw: Uint8Array;
+  readonly signatures: readonly SignaturePacket[];
+}
+
+/** A subkey with the signatures over it. */
+export interface Subkey {
+  readonly key: PublicKeyPacket;
+  readonly signatures: readonly SignaturePacket[];
+}
+
+/** What the packets of one certificate claim. */
+export interface Certificate {
+  readonly primary: PublicKeyPacket;
+  /** Over the primary key alone: direct-key signatures and revocations. */
+  readonly signatures: readonly SignaturePacket[];
+  readonly userIds: readonly UserId[];
+  readonly subkeys: readonly Subkey[];
+}
+
+/** Whether a key may have made a signature. */
+export type KeyVerdict =
+  | { readonly status: 'good' }
+  | { readonly status: 'expired-key' | 'revoked-key' | 'key-cannot-sign'; readonly reason: string };
+
+/** What holds about one key of a certificate at an instant. */
+export interface KeyState {
+  /** The newest valid binding (subkey) or self-signature (primary key). */
+  readonly binding: SignaturePacket | undefined;
+  readonly expiresAt: Date | undefined;
+  readonly revocations: readonly SignaturePacket[];
+  /** Flags say it, or there are no flags and the algorithm can. */
+  readonly maySign: boolean;
+  /** Why there is no binding, or why it does not count. */
+  readonly fault: string | undefined;
+}
+
+/** What a signature over keys covers. */
+type SignedData = (signature: SignaturePacket) => readonly Uint8Array[];
+
+/** SHA-1 in a self-signature is taken from before this day only: the day after which Sequoia refuses it too. */
+const SHA1_SELF_SIGNATURES_END = Date.UTC(2023, 1, 1);
+/** Signatures of one kind that are tried, newest first: more is a flood, not a key. */
+const MAX_TRIES = 64;
+const BINDING_TYPES: readonly number[] = [0x10, 0x11, 0x12, 0x13];
+
+/**
+ * Whether `key` of this certificate may have signed at `signedAt`, asked at `at`. It must have been good then and be
+ * good now: a caller who wants to know about the past passes an earlier `at`.
+ */
+export function signingVerdict(
+  certificate: Certificate,
+  key: PublicKeyPacket,
+  instants: { readonly signedAt: Date; readonly at: Date },
+): KeyVerdict {
+  const { signedAt, at } = instants;
+  const primary = primaryState(certificate, at);
+  const states: [PublicKeyPacket, KeyState][] = [[certificate.primary, primary]];
+  const subkey = certificate.subkeys.find((one) => one.key === key);
+  if (subkey) states.push([subkey.key, subkeyState(certificate, subkey, at)]);
+  const own = states.at(-1)![1];
+  for (const [part, state] of states) {
+    const revocation = state.revocations.find((one) => isRevokedBy(one, signedAt, at));
+    if (revocation) return { status: 'revoked-key', reason: `${nameOf(part)} is revoked` };
+  }
+  for (const [part, state] of states) {
+    if (state.fault !== undefined) return { status: 'key-cannot-sign', reason: `${nameOf(part)}: ${state.fault}` };
+  }
+  for (const [part, state] of states) {
+    if (part.createdAt > signedAt) {
+      return { status: 'key-cannot-sign', reason: `${nameOf(part)} was made after the signature` };
+    }
+    const end = state.expiresAt;
+    if (end && (end <= at || end <= signedAt)) {
+      return { status: 'expired-key', reason: `${nameOf(part)} expired ${end.toISOString()}` };
+    }
+  }
+  if (!own.maySign) return { status: 'key-cannot-sign', reason: `${nameOf(key)} is not meant for signing` };
+  return { status: 'good' };
+}
+
+/** The state of the primary key at an instant. */
+export function primaryState(certificate: Certificate, at: Date): KeyState {
+  const { primary } = certificate;
+  const revocations = certificate.signatures.filter(
+    (signature) => signature.type === 0x20 && holds(certificate, signature, () => [primary.hashed], primary),
+  );
+  const faults: string[] = [];
+  let newest: SignaturePacket | undefined;
+  const consider = (signatures: readonly SignaturePacket[], types: readonly number[], data: SignedData): void => {
+    const found = newestValid(certificate, signatures, types, data, at, faults);
+    if (found && (!newest || found.createdAt! > newest.createdAt!)) newest = found;
+  };
+  consider(certificate.signatures, [0x1f], () => [primary.hashed]);
+  for (const userId of certificate.userIds) {
+    // A version 3 signature covers the user id without its length.
+    const data = ({ version }: SignaturePacket): Uint8Array[] => [
+      primary.hashed,
+      version === 3 ? userId.raw : userId.hashed,
+    ];
+    const revoked = newestValid(certificate, userId.signatures, [0x30], data, at, []);
+    const bound = newestValid(certificate, userId.signatures, BINDING_TYPES, data, at, faults);
+    if (bound && !(revoked && revoked.createdAt! >= bound.createdAt!)) consider([bound], BINDING_TYPES, data);
+  }
+  return {
+    binding: newest,
+    expiresAt: newest && expiryOf(primary, newest),
+    revocations,
+    maySign: newest !== undefined && maySign(primary, newest),
+    fault: newest ? undefined : (faults[0] ?? 'no valid self-signature'),
+  };
+}
+
+/** The state of a subkey at an instant; says nothing about its primary key. */
+export function subkeyState(certificate: Certificate, subkey: Subkey, at: Date): KeyState {
+  const data = (): Uint8Array[] => [certificate.primary.hashed, subkey.key.hashed];
+  const revocations = subkey.signatures.filter(
+    (signature) => signature.type === 0x28 && holds(certificate, signature, data, certificate.primary),
+  );
+  const faults: string[] = [];
+  const binding = newestValid(certificate, subkey.signatures, [0x18], data, at, faults);
+  const sign = binding !== undefined && maySign(subkey.key, binding);
+  let fault = binding ? undefined : (faults[0] ?? 'no valid binding signature');
+  if (binding && sign && !isCrossSigned(certificate, subkey, binding)) fault = 'no valid signature back by the subkey';
+  return { binding, expiresAt: binding && expiryOf(subkey.key, binding), revocations, maySign: sign, fault };
+}
+
+/** Why a self-signature's hash does not count, `undefined` when it does. */
+export function weakSelfSignature(signature: SignaturePacket): string | undefined {
+  const { hashAlgorithm } = signature;
+  if (!isKnownHash(hashAlgorithm)) return `its self-signature uses unknown hash ${hashAlgorithm}`;
+  const early = signature.createdAt !== undefined && signature.createdAt.getTime() < SHA1_SELF_SIGNATURES_END;
+  if (hashAlgorithm === 1 || hashAlgorithm === 3 || (hashAlgorithm === 2 && !early)) {
+    return `its self-signature uses ${hashName(hashAlgorithm)}`;
+  }
+  return undefined;
+}
+
+/** A revocation for an unknown or a bad reason (compromise) reaches back; superseded or retired keys were good before. */
+function isRevokedBy(revocation: SignaturePacket, signedAt: Date, at: Date): boolean {
+  const reason = find(revocation.hashed, SUBPACKET.revocationReason)?.[0];
+  const soft = reason === 1 || reason === 3 || reason === 32;
+  const { createdAt } = revocation;
+  return !soft || !createdAt || createdAt <= signedAt || createdAt <= at;
+}
+
+/** Bits below 2048 for RSA; any DSA: kept in one place, since keys, signatures and key checks ask. */
+export function weakKey(key: PublicKeyPacket): string | undefined {
+  if (key.algorithm === 17) return 'DSA';
+  const bits = keyBits(key);
+  return bits !== undefined && bits < 2048 ? `RSA of ${bits} bits` : undefined;
+}
+
+function nameOf(key: PublicKeyPacket): string {
+  return `${key.isSubkey ? 'subkey' : 'key'} ${key.keyId}`;
+}
+
+function expiryOf(key: PublicKeyPacket, binding: SignaturePacket): Date | undefined {
+  const data = find(binding.hashed, SUBPACKET.keyExpires, 4);
+  const seconds = data && new DataView(data.buffer, data.byteOffset, 4).getUint32(0);
+  return seconds ? new Date(key.createdAt.getTime() + seconds * 1000) : undefined;
+}
+
+function maySign(key: PublicKeyPacket, binding: SignaturePacket): boolean {
+  const canSign = isSupportedKey(key);
+  const flags = find(binding.hashed, SUBPACKET.keyFlags);
+  // Old certificates carry no flags: then the algorithm decides, as it did when they were made.
+  return canSign && (flags === undefined || ((flags[0] ?? 0) & 0x02) !== 0);
+}
+
+function newestValid(
+  certificate: Certificate,
+  signatures: readonly SignaturePacket[],
+  types: readonly number[],
+  data: SignedData,
+  at: Date,
+  faults: string[],
+): SignaturePacket | undefined {
+  const candidates = signatures
+    .filter((one) => types.includes(one.type) && one.createdAt !== undefined && one.createdAt <= at)
+    .sort((a, b) => b.createdAt!.getTime() - a.createdAt!.getTime())
+    .slice(0, MAX_TRIES);
+  if (candidates.length === 0 && signatures.some((one) => types.includes(one.type))) faults.push('not yet valid');
+  for (const candidate of candidates) {
+    const weak = weakSelfSignature(candidate);
+    if (weak !== undefined) {
+      faults.push(weak);
+      continue;
+    }
+    const expires = find(candidate.hashed, SUBPACKET.signatureExpires, 4);
+    const seconds = expires ? new DataView(expires.buffer, expires.byteOffset, 4).getUint32(0) : 0;
+    if (seconds !== 0 && candidate.createdAt!.getTime() + seconds * 1000 <= at.getTime()) {
+      faults.push('its self-signature expired');
+      continue;
+    }
+    if (holds(certificate, candidate, data, certificate.primary)) return candidate;
+  }
+  return undefined;
+}
+
+/** A signing subkey must say itself that it belongs to the primary key. */
+function isCrossSigned(certificate: Certificate, subkey: Subkey, binding: SignaturePacket): boolean {
+  const known = crossSigned.get(binding);
+  if (known !== undefined) return known;
+  const embedded = [...binding.hashed, ...binding.unhashed].filter((sub) => sub.type === SUBPACKET.embeddedSignature);
+  const good = embedded.slice(0, MAX_TRIES).some((sub) => {
+    try {
+      const back = decodeSignature({ tag: TAG_SIGNATURE, body: sub.data, offset: 0 });
+      const data = (): Uint8Array[] => [certificate.primary.hashed, subkey.key.hashed];
+      return back.type === 0x19 && weakSelfSignature(back) === undefined && holds(certificate, back, data, subkey.key);
+    } catch {
+      return false;
+    }
+  });
+  crossSigned.set(binding, good);
+  return good;
+}
+
+const crossSigned = new WeakMap<SignaturePacket, boolean>();
+const verified = new WeakMap<SignaturePacket, boolean>();
+
+/** Whether the numbers of a signature over key data are right. Answers are kept: a keyring checks each once. */
+function holds(certificate: Certificate, signature: SignaturePacket, data: SignedData, by: PublicKeyPacket): boolean {
+  const known = verified.get(signature);
+  if (known !== undefined) return known;
+  let good = false;
+  if (unknownCritical(signature) === undefined && (by !== certificate.primary || isOwn(certificate, signature))) {
+    if (isKnownHash(signature.hashAlgorithm)) {
+      const digest = digestOf(signature.hashAlgorithm, signature.salt, ...data(signature), signature.trailer);
+      good = checkArithmetic(by, signature, digest) === 'good';
+    }
+  }
+  verified.set(signature, good);
+  return good;
+}
+
+function isOwn(certificate: Certificate, signature: SignaturePacket): boolean {
+  return signature.keyId === undefined || signature.keyId === certificate.primary.keyId;
+}

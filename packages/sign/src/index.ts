@@ -1,0 +1,42 @@
+/**
+ * @distrokit/sign: OpenPGP signatures on packages and metadata. This door runs in Node and in a browser; `./node` adds
+ * files and signers behind other programs.
+ */
+
+export {
+  assertDetached,
+  type ClearSignedReport,
+  clearSign,
+  type DetachedReport,
+  repomdVerifier,
+  signDetached,
+  verifyClearSigned,
+  verifyDetached,
+} from './detached.js';
+export { SignError, type SignFault } from './errors.js';
+export { Keyring, type KeyringKey, type SkippedKey } from './keyring.js';
+export {
+  type GeneratedKey,
+  generateKey,
+  type KeyKind,
+  type MemorySigner,
+  type MemorySignerOptions,
+  memorySigner,
+  publicKeyOf,
+} from './openpgp.js';
+export {
+  attachSignature,
+  attachSignatures,
+  deleteSignatures,
+  detachSignatures,
+  listSignatures,
+  type PackageSignature,
+  type Placement,
+  type SignedPackage,
+  type SignPackageOptions,
+  signPackage,
+} from './package-signature.js';
+export { type VerifyPackageOptions, verifyPackage } from './package-verification.js';
+export { assertVerified, type PackageSignatureStatus, type SignatureTag, type VerificationReport } from './report.js';
+export type { SignatureFacts, SignatureStatus } from './signature-status.js';
+export type { Signer, SignOptions } from './signer.js';

@@ -1,0 +1,161 @@
+/**
+ * Packages on a file system: verified, and signed in place where the signature fits into the reserved space.
+ *
+ * In place, a small journal beside the file holds the new signature header until it is written: a process that is
+ * killed between two pages of the write leaves a journal that the next run plays to its end. A file that must grow is
+ * written anew beside the old one and takes its name when it is complete.
+ */
+import { constants } from 'node:fs';
+import { chmod, chown, type FileHandle, open, rename, rm } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { type ByteSource, type RpmPackage, readPackage } from '@distrokit/rpm';
+import type { Keyring } from './keyring.js';
+import { type SignedPackage, type SignPackageOptions, signPackage } from './package-signature.js';
+import { type VerifyPackageOptions, verifyPackage } from './package-verification.js';
+import type { VerificationReport } from './report.js';
+import type { Signer } from './signer.js';
+
+/** How a file was changed. */
+export interface FileChange {
+  readonly inPlace: boolean;
+  /** Bytes that were written, journal included. */
+  readonly writtenBytes: number;
+}
+
+/** `verifyPackage` of a file. Throws what opening and reading it throws. */
+export async function verifyPackageFile(
+  path: string,
+  keyring: Keyring,
+  options: VerifyPackageOptions,
+): Promise<VerificationReport> {
+  return withPackage(path, 'r', (pkg) => verifyPackage(pkg, keyring, options));
+}
+
+/**
+ * Signs a package file. Only the signature header is written where it fits; hard links to the file then see the
+ * signature too. Throws what `signPackage` throws; the file is unchanged then.
+ */
+export async function signPackageFile(path: string, signer: Signer, options: SignPackageOptions): Promise<FileChange> {
+  return changePackageFile(path, (pkg) => signPackage(pkg, signer, options));
+}
+
+/**
+ * Changes the signature header of a file: `change` is `signPackage`, `deleteSignatures` or another function that gives
+ * a `SignedPackage`. Finishes first what a killed run left half done.
+ */
+export async function changePackageFile(
+  path: string,
+  change: (pkg: RpmPackage) => Promise<SignedPackage> | SignedPackage,
+): Promise<FileChange> {
+  await finishJournal(path);
+  return withPackage(path, 'r+', async (pkg, file) => {
+    const signed = await change(pkg);
+    if (signed.fitsInPlace) return writeInPlace(path, file, signed);
+    return rewriteFile(path, file, signed);
+  });
+}
+
+const JOURNAL_MAGIC = 'distrokit signature header 1\n';
+
+/** Where the journal of a file lies. */
+function journalPath(path: string): string {
+  return join(dirname(path), `.${basename(path)}.signing`);
+}
+
+async function writeInPlace(path: string, file: FileHandle, signed: SignedPackage): Promise<FileChange> {
+  const { replaces, bytes } = signed.splice;
+  const journal = journalPath(path);
+  const content = Buffer.concat([Buffer.from(JOURNAL_MAGIC), bytes]);
+  // The journal gets its name only when it is complete: half a journal must not be played.
+  await writeWhole(`${journal}.part`, content);
+  await rename(`${journal}.part`, journal);
+  await writeAt(file, bytes, replaces.start);
+  await rm(journal);
+  return { inPlace: true, writtenBytes: content.length + bytes.length };
+}
+
+async function finishJournal(path: string): Promise<void> {
+  const journal = journalPath(path);
+  await rm(`${journal}.part`, { force: true });
+  let content: Buffer;
+  try {
+    const handle = await open(journal, 'r');
+    content = await handle.readFile().finally(() => handle.close());
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return;
+    throw error;
+  }
+  const magic = Buffer.from(JOURNAL_MAGIC);
+  if (content.subarray(0, magic.length).equals(magic)) {
+    const file = await open(path, 'r+');
+    await writeAt(file, content.subarray(magic.length), 96).finally(() => file.close());
+  }
+  await rm(journal);
+}
+
+async function rewriteFile(path: string, file: FileHandle, signed: SignedPackage): Promise<FileChange> {
+  const part = join(dirname(path), `.${basename(path)}.signed.part`);
+  const { mode, uid, gid } = await file.stat();
+  let writtenBytes = 0;
+  try {
+    const target = await open(part, constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC, 0o600);
+    try {
+      for await (const chunk of signed.bytes()) {
+        await writeAt(target, chunk, writtenBytes);
+        writtenBytes += chunk.length;
+      }
+      await target.sync();
+    } finally {
+      await target.close();
+    }
+    await chmod(part, mode & 0o7777);
+    // Another owner's file can be replaced only by root, who may also give it back.
+    await chown(part, uid, gid).catch(() => {});
+    await rename(part, path);
+  } catch (error) {
+    await rm(part, { force: true });
+    throw error;
+  }
+  return { inPlace: false, writtenBytes };
+}
+
+async function writeWhole(path: string, bytes: Uint8Array): Promise<void> {
+  const handle = await open(path, 'w', 0o600);
+  await writeAt(handle, bytes, 0).finally(() => handle.close());
+}
+
+async function writeAt(file: FileHandle, bytes: Uint8Array, position: number): Promise<void> {
+  for (let done = 0; done < bytes.length; ) {
+    const { bytesWritten } = await file.write(bytes, done, bytes.length - done, position + done);
+    done += bytesWritten;
+  }
+}
+
+async function withPackage<Result>(
+  path: string,
+  flags: 'r' | 'r+',
+  use: (pkg: RpmPackage, file: FileHandle) => Promise<Result>,
+): Promise<Result> {
+  const file = await open(path, flags);
+  try {
+    const { size } = await file.stat();
+    const source: ByteSource = {
+      sizeBytes: size,
+      read: async (offset, length, options) => {
+        options?.signal?.throwIfAborted();
+        // The size is known: an absurd length from a hostile header does not become an absurd buffer.
+        const buffer = new Uint8Array(Math.max(0, Math.min(length, size - offset)));
+        let done = 0;
+        while (done < buffer.length) {
+          const { bytesRead } = await file.read(buffer, done, buffer.length - done, offset + done);
+          if (bytesRead === 0) break;
+          done += bytesRead;
+        }
+        return buffer.subarray(0, done);
+      },
+    };
+    return await use(await readPackage(source), file);
+  } finally {
+    await file.close();
+  }
+}
