@@ -64,7 +64,7 @@ export interface DigestReport {
   readonly header: DigestStatuses;
   /** Over the payload as stored; `md5` covers header and payload together (v3 and v4). */
   readonly payload: DigestStatuses;
-  /** Over the uncompressed payload. Checked only where no digest over the stored payload is verified. */
+  /** Over the uncompressed payload. Checked only where there is no digest over the stored payload. */
   readonly archive: DigestStatuses;
   /**
    * No mismatch AND at least one header digest of SHA-256 or SHA3-256 verified. Nothing present is not ok, and
@@ -94,8 +94,9 @@ export async function checkDigests(pkg: RpmPackage, options: CheckDigestsOptions
   for (const [algorithm, hex] of archiveExpected) archive[algorithm] = hex === undefined ? absent : unchecked;
   if (options.payload) {
     await hashPayload(pkg, expected, payload, options);
-    const strong = Object.entries(payload).some(([name, { status }]) => name !== 'md5' && status === 'verified');
-    if (!strong && archiveExpected.some(([, hex]) => hex !== undefined)) {
+    // A digest of the stored payload that is wrong needs no second opinion, and a damaged payload may not decompress.
+    const decided = Object.entries(payload).some(([name, { status }]) => name !== 'md5' && status !== 'not-present');
+    if (!decided && archiveExpected.some(([, hex]) => hex !== undefined)) {
       await hashArchive(pkg, archiveExpected, archive, options);
     }
   }
