@@ -5,7 +5,9 @@
  * arch, or two packages that differ, is an answer and therefore a value.
  */
 import { CodedError } from '@distrokit/rpm';
+import type { BuildCycle } from './build-cycle.js';
 import type { FailureClass } from './build-log.js';
+import type { Unresolved } from './build-plan.js';
 
 /** What can be wrong with a build, its source, its root or its driver. */
 export type BuildFault =
@@ -49,6 +51,15 @@ export type BuildFault =
       readonly driver: string;
       readonly wanted: string;
       readonly found: string;
+    }
+  | {
+      /** Cycles that cannot be broken without building something first that lacks a BuildRequires. */
+      readonly code: 'BUILD_CYCLE';
+      readonly cycles: readonly BuildCycle[];
+    }
+  | {
+      readonly code: 'BUILD_UNRESOLVED';
+      readonly unresolved: readonly Unresolved[];
     }
   | {
       /** What was handed over as a source is none. */

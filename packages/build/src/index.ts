@@ -3,6 +3,8 @@
  */
 
 export { type ArchPlan, type ArchWords, type ExcludedArch, planArches } from './arch-plan.js';
+export type { BrokenEdge, BuildCycle } from './build-cycle.js';
+export type { BuildNode, PlanPackage } from './build-graph.js';
 export { BuildLogClassifier, classifyBuildLog, type Failure, type FailureClass, isRetriable } from './build-log.js';
 export {
   type BuildOptions,
@@ -11,6 +13,14 @@ export {
   type BuiltPackage,
   buildPackage,
 } from './build-package.js';
+export {
+  type BootstrapBuild,
+  type BuildNeed,
+  type BuildPlan,
+  type PlanOptions,
+  planBuild,
+  type Unresolved,
+} from './build-plan.js';
 export { type Buildroot, hostBuildroot } from './buildroot.js';
 export type {
   BuildDriver,
