@@ -19,7 +19,7 @@ export {
   lookasidePaths,
   orderedLookaside,
 } from './lookaside.js';
-export type { Nevr, Origin, SourceFile, SourceTree, Terms } from './origin.js';
+export type { Origin, SourceFile, SourceTree, Terms } from './origin.js';
 export {
   type FoundPatchOrigin,
   formatPatchHeader,
@@ -37,3 +37,4 @@ export type { InsertIntoSection } from './spec-section.js';
 export type { AddPatch, SpecSource } from './spec-sources.js';
 export type { SpecTagLine } from './spec-tag.js';
 export type { SpecCondition, SpecSection } from './spec-text.js';
+export { type ReadSrpmOptions, readSrpm } from './srpm.js';

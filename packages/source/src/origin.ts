@@ -1,7 +1,7 @@
 /**
  * Where bytes may come from and under which terms, and the one shape that every fetch returns.
  */
-import type { Evr } from '@distrokit/rpm';
+import type { Nevr } from '@distrokit/rpm';
 
 /** Under which terms bytes were obtained. The words are compared by `policy.ts`. */
 export type Terms =
@@ -32,11 +32,6 @@ export interface SourceFile {
   readonly sizeBytes: number;
   /** Where this very file came from: the git repository, a store, an SRPM. */
   readonly from: Origin;
-}
-
-/** Name, epoch, version and release of a source package. */
-export interface Nevr extends Evr {
-  readonly name: string;
 }
 
 /** Sources of one package on disk, wherever they came from. */

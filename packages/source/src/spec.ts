@@ -6,7 +6,7 @@
  *
  * Reference: rpm, docs/manual/spec.md
  */
-import type { Nevr } from './origin.js';
+import type { Nevr } from '@distrokit/rpm';
 import {
   addChangelogEntry,
   type ChangelogEntry,
