@@ -124,28 +124,26 @@ function judge(
   at: Date,
 ): SignatureStatus {
   const { keyId, createdAt: signedAt, issuerFingerprint } = packet;
-  const candidates = keyring.find({ fingerprint: issuerFingerprint, keyId });
-  if (candidates.length === 0) {
-    const reason = 'no key of the keyring made it';
-    return { ...facts, status: 'unknown-key', keyId: keyId ?? '', algorithm, reason };
-  }
   hasher.update(packet.trailer);
   const digest = hasher.digest();
-  const matches = packet.digestStart[0] === digest[0] && packet.digestStart[1] === digest[1];
+  const candidates = keyring.find({ fingerprint: issuerFingerprint, keyId });
+  const bad = (fingerprint: string): SignatureStatus => {
+    const reason = 'it does not match what it covers';
+    return { ...facts, status: 'bad-signature', fingerprint, algorithm, reason };
+  };
+  // The packet repeats two bytes of the digest: other bytes are damage, whoever the key belongs to.
+  if (packet.digestStart[0] !== digest[0] || packet.digestStart[1] !== digest[1]) {
+    return bad(candidates[0]?.key.fingerprint ?? issuerFingerprint ?? '');
+  }
+  if (candidates.length === 0) {
+    return { ...facts, status: 'unknown-key', keyId: keyId ?? '', algorithm, reason: 'no key of the keyring made it' };
+  }
   const answers = candidates.map((found) => ({ found, answer: checkArithmetic(found.key, packet, digest) }));
   const good = answers.find(({ answer }) => answer === 'good');
-  if (!matches || !good) {
-    if (matches && answers.every(({ answer }) => answer === 'unsupported')) {
-      return {
-        ...facts,
-        status: 'unknown-format',
-        algorithm,
-        reason: `${algorithmWord(packet)} cannot be checked here`,
-      };
-    }
-    const fingerprint = (good ?? answers[0]!).found.key.fingerprint;
-    return { ...facts, status: 'bad-signature', fingerprint, algorithm, reason: 'it does not match what it covers' };
+  if (!good && answers.every(({ answer }) => answer === 'unsupported')) {
+    return { ...facts, status: 'unknown-format', algorithm, reason: `${algorithmWord(packet)} cannot be checked here` };
   }
+  if (!good) return bad(candidates[0]!.key.fingerprint);
   return judgeKey(good.found, packet, facts, algorithm, signedAt, at);
 }
 

@@ -1,0 +1,110 @@
+/** Verdicts about the packages and keys of real distributions, held against rpm 4.18, gpg 2.2 and independent checks. */
+import { readPackage } from '@distrokit/rpm';
+import { Keyring, type PackageSignatureStatus, verifyPackage } from '@distrokit/sign';
+import { expect, test } from 'vitest';
+import { corpusBytes, corpusPresent, keysOracle, mutate, mutations, verifyOracle, verifyV6Oracle } from './corpus.js';
+
+const at = new Date('2026-11-22T00:00:00Z');
+
+interface KeyOracle {
+  readonly gpg?: { readonly rc: number; readonly certs?: readonly { readonly fingerprint: string }[] };
+  readonly rpm418import?: { readonly rc: number; readonly message?: string };
+}
+
+if (!corpusPresent) {
+  test('verdicts about real packages are not checked: the corpus does not lie beside the repository', () => {
+    expect(corpusPresent).toBe(false);
+  });
+} else {
+  const keys = keysOracle<KeyOracle>();
+  /** The keys that rpm 4.18 had when it gave its verdicts. */
+  const importable = (): Keyring =>
+    Keyring.from(
+      ...Object.entries(keys)
+        .filter(([, key]) => key.rpm418import?.rc === 0)
+        .map(([path]) => corpusBytes(path)),
+    );
+
+  /** What each verdict of rpm may be in our words: rpm 4.18 knows no expiry and refuses no algorithm. */
+  const sameVerdict: Readonly<Record<string, readonly string[]>> = {
+    OK: ['verified', 'rejected-algorithm', 'expired-key'],
+    NOKEY: ['unknown-key'],
+    BAD: ['bad-signature'],
+  };
+
+  /** A status as the line that rpm prints for it. */
+  const rpmLine = (one: PackageSignatureStatus): string => {
+    const scope = one.covers === 'header' ? 'Header ' : '';
+    return `${scope}V${one.version} ${one.algorithm} Signature, key ID ${one.keyId?.slice(-8)}`;
+  };
+
+  test('gives each signature of each package the verdict of rpmkeys, and is never the weaker judge', async () => {
+    const keyring = importable();
+    const wrong: string[] = [];
+    let compared = 0;
+    for (const [path, { allCorpusKeys }] of Object.entries(verifyOracle())) {
+      const pkg = await readPackage(corpusBytes(path)).catch(() => undefined);
+      if (!pkg) continue;
+      const report = await verifyPackage(pkg, keyring, { at, payload: true });
+      // rpm 4.18 does not look into OPENPGP.
+      const ours = report.signatures.filter(({ tag }) => tag !== 'OPENPGP');
+      const theirs = allCorpusKeys.lines.filter((line) => line.includes('Signature, key ID'));
+      if (ours.length !== theirs.length) wrong.push(`${path}: ${ours.length} signatures, rpm has ${theirs.length}`);
+      for (const line of theirs) {
+        const [, what, verdict] = /^(.*): ([A-Z]+)$/.exec(line)!;
+        const one = ours.find((status) => rpmLine(status) === what);
+        compared++;
+        if (!one || !sameVerdict[verdict!]?.includes(one.status)) wrong.push(`${path}: ${line}, ours: ${one?.status}`);
+      }
+      if (report.ok && allCorpusKeys.rc !== 0) wrong.push(`${path}: ok, and rpm refuses it`);
+    }
+    expect(wrong).toEqual([]);
+    expect(compared).toBeGreaterThan(200);
+  });
+
+  test('gives each damaged package a verdict that is not weaker than that of rpmkeys', async () => {
+    const keyring = importable();
+    const weaker: string[] = [];
+    let refused = 0;
+    for (const { base, name, ops, verify } of mutations()) {
+      const bytes = mutate(corpusBytes(base), ops);
+      const report = await readPackage(bytes)
+        .then((pkg) => verifyPackage(pkg, keyring, { at, payload: true }))
+        .catch(() => undefined);
+      const signed = verify.rc === 0 && verify.lines.some((line) => /Signature.*: OK$/.test(line));
+      if (report?.ok && !signed) weaker.push(`${base}, ${name}: ${verify.lines.join('; ')}`);
+      if (!report?.ok) refused++;
+    }
+    expect(weaker).toEqual([]);
+    expect(refused).toBeGreaterThan(100);
+  });
+
+  test('verifies OpenPGP v6 signatures, ML-DSA composites with both halves included', async () => {
+    const { signatures } = verifyV6Oracle<{ path: string; keyFile: string; issuerFingerprint: string }>();
+    expect(signatures.length).toBe(3);
+    for (const { path, keyFile, issuerFingerprint } of signatures) {
+      const report = await verifyPackage(await readPackage(corpusBytes(path)), Keyring.from(corpusBytes(keyFile)), {
+        at,
+        payload: true,
+      });
+      expect(report.signatures, path).toMatchObject([
+        { status: 'verified', fingerprint: issuerFingerprint, version: 6, tag: 'OPENPGP' },
+      ]);
+      expect(report.ok, path).toBe(true);
+    }
+  });
+
+  test('reads the same certificates as gpg from every key file, and says what it leaves out', () => {
+    const wrong: string[] = [];
+    for (const [path, { gpg }] of Object.entries(keys)) {
+      if (!gpg?.certs) continue;
+      const keyring = Keyring.from(corpusBytes(path));
+      const ours = new Set(keyring.keys.map(({ fingerprint }) => fingerprint));
+      const missing = gpg.certs.filter(({ fingerprint }) => !ours.has(fingerprint));
+      for (const { fingerprint } of missing) {
+        if (!keyring.skipped.some((one) => one.fingerprint === fingerprint)) wrong.push(`${path}: ${fingerprint}`);
+      }
+    }
+    expect(wrong).toEqual([]);
+  });
+}
