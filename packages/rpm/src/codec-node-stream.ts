@@ -4,6 +4,7 @@
  * Node's own iteration over a stream drops what is buffered when the stream fails; a payload with rubbish behind its
  * last frame would then lose its end. Here data is handed out first and the failure after it, in the order of the input.
  */
+import type { ChunkReader } from './chunk-reader.js';
 
 /** The part of a Node transform stream that is used; spelt out so that nothing of Node is imported. */
 export interface NodeTransform {
@@ -15,6 +16,12 @@ export interface NodeTransform {
   on(event: 'data', listener: (chunk: Uint8Array) => void): unknown;
   on(event: 'error', listener: (error: Error) => void): unknown;
   on(event: 'end' | 'close' | 'drain', listener: () => void): unknown;
+}
+
+/** A decompressor that stops at the end of its member and says how much it took. */
+export interface MemberTransform extends NodeTransform {
+  /** Bytes it has used up. */
+  readonly bytesWritten: number;
 }
 
 /** Chunks waiting for the reader before the stream is paused: enough to keep both sides busy, little enough to be nothing. */
@@ -91,4 +98,27 @@ export async function* runTransform(
     stop();
     stream.destroy();
   }
+}
+
+/** One member of a chain: runs the stream over the reader's bytes and gives back those that it did not use. */
+export async function* runMember(stream: MemberTransform, reader: ChunkReader): AsyncGenerator<Uint8Array, void, void> {
+  const given: Uint8Array[] = [];
+  let givenStart = 0;
+  const input = async function* (): AsyncGenerator<Uint8Array, void, void> {
+    for (let part = await reader.some(); part !== undefined; part = await reader.some()) {
+      while (given[0] !== undefined && givenStart + given[0].length <= stream.bytesWritten) {
+        givenStart += given.shift()!.length;
+      }
+      given.push(part);
+      yield part;
+    }
+  };
+  yield* runTransform(stream, input());
+  for (let used = stream.bytesWritten - givenStart; given[0] !== undefined && used > 0; ) {
+    const part = given[0].subarray(used);
+    used -= given[0].length;
+    if (part.length > 0) given[0] = part;
+    else given.shift();
+  }
+  reader.unread(given);
 }

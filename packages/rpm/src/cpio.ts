@@ -9,6 +9,7 @@
  * Reference: rpm, lib/cpio.cc; docs/manual/format_v4.md, format_v6.md (payload)
  */
 import type { Abortable } from './byte-source.js';
+import { ChunkReader } from './chunk-reader.js';
 import { quote, RpmError } from './errors.js';
 import { MAX_ENTRY_VALUES } from './limits.js';
 import { decodeText } from './text.js';
@@ -234,78 +235,48 @@ async function readHeader(
   return name === trailerName ? undefined : { ...header, name };
 }
 
-/** Bytes of the archive in order, whatever the chunks they come in. */
+/** Where in the archive the reader is. */
 class ArchiveReader {
   /** Bytes from the start of the archive to the next one. */
   offset = 0;
   /** Content bytes of the current entry that were not read yet. */
   left = 0;
-  readonly #input: AsyncIterator<Uint8Array>;
-  #chunk: Uint8Array = new Uint8Array(0);
-  #position = 0;
+  readonly #reader: ChunkReader;
 
   constructor(archive: AsyncIterable<Uint8Array>) {
-    this.#input = archive[Symbol.asyncIterator]();
+    this.#reader = new ChunkReader(archive);
   }
 
-  /** Exactly `length` bytes; they are the caller's only until the next call. */
+  /** Exactly `length` bytes. */
   async take(length: number, entryOffset: number): Promise<Uint8Array> {
-    if (this.#chunk.length - this.#position >= length) {
-      const bytes = this.#chunk.subarray(this.#position, this.#position + length);
-      this.#position += length;
-      this.offset += length;
-      return bytes;
-    }
-    const bytes = new Uint8Array(length);
-    for (let filled = 0; filled < length; ) {
-      const part = await this.#some(length - filled);
-      if (part === undefined) throw this.#truncated(entryOffset, length, filled);
-      bytes.set(part, filled);
-      filled += part.length;
-    }
+    const bytes = await this.#reader.take(length);
+    this.offset += bytes.length;
+    if (bytes.length < length) throw this.#truncated(entryOffset, length, bytes.length);
     return bytes;
   }
 
   async *content(entryOffset: number): AsyncGenerator<Uint8Array, void, void> {
-    while (this.left > 0) {
-      const part = await this.#some(this.left);
-      if (part === undefined) throw this.#truncated(entryOffset, this.left, 0);
-      this.left -= part.length;
-      yield part;
-    }
+    while (this.left > 0) yield await this.#contentPart(entryOffset);
   }
 
   async skipContent(): Promise<void> {
-    while (this.left > 0) {
-      const part = await this.#some(this.left);
-      if (part === undefined) throw this.#truncated(this.offset, this.left, 0);
-      this.left -= part.length;
-    }
+    while (this.left > 0) await this.#contentPart(this.offset);
   }
 
   /** Passes the padding. An archive that ends within it has no trailer and is reported where the next entry begins. */
   async align(): Promise<void> {
-    for (let padding = (4 - (this.offset % 4)) % 4; padding > 0; ) {
-      const part = await this.#some(padding);
-      if (part === undefined) return;
-      padding -= part.length;
-    }
+    const padding = (4 - (this.offset % 4)) % 4;
+    if (padding > 0) this.offset += (await this.#reader.take(padding)).length;
   }
 
   async close(): Promise<void> {
-    await this.#input.return?.();
+    await this.#reader.close();
   }
 
-  /** A view of at least one byte and at most `most`; undefined at the end of the archive. */
-  async #some(most: number): Promise<Uint8Array | undefined> {
-    while (this.#position >= this.#chunk.length) {
-      const next = await this.#input.next();
-      if (next.done) return undefined;
-      this.#chunk = next.value;
-      this.#position = 0;
-    }
-    const part = this.#chunk.subarray(this.#position, this.#position + most);
-    this.#position += part.length;
+  async #contentPart(entryOffset: number): Promise<Uint8Array> {
+    const part = await this.#reader.some(this.left);
+    if (part === undefined) throw this.#truncated(entryOffset, this.left, 0);
+    this.left -= part.length;
     this.offset += part.length;
     return part;
   }

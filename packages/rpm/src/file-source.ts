@@ -57,6 +57,7 @@ class OpenFile implements FileSource {
     if (descriptor === undefined) throw failed(this.#path, 'an open file', new Error('closed'));
     // The size bounds the allocation: a length may come from a hostile header.
     const wanted = Math.min(length, Math.max(0, this.sizeBytes - offset));
+    if (wanted === 0) return new Uint8Array(0);
     const start = offset - this.#windowStart;
     if (start >= 0 && start + wanted <= this.#window.length) return this.#window.subarray(start, start + wanted);
     if (wanted <= shortReadBytes) {
