@@ -62,17 +62,17 @@ export interface PackageFile {
 
 /** The bits of a file's flags. */
 export const fileFlags = {
-  config: 1 << 0,
-  doc: 1 << 1,
-  icon: 1 << 2,
-  missingOk: 1 << 3,
-  noReplace: 1 << 4,
-  specFile: 1 << 5,
-  ghost: 1 << 6,
-  license: 1 << 7,
-  readme: 1 << 8,
-  pubkey: 1 << 11,
-  artifact: 1 << 12,
+  config: 0x1,
+  doc: 0x2,
+  icon: 0x4,
+  missingOk: 0x8,
+  noReplace: 0x10,
+  specFile: 0x20,
+  ghost: 0x40,
+  license: 0x80,
+  readme: 0x100,
+  pubkey: 0x800,
+  artifact: 0x1000,
 } as const;
 
 /** The name of one bit of a file's flags. */
@@ -80,15 +80,15 @@ export type FileFlag = keyof typeof fileFlags;
 
 /** The bits of what `rpm -V` looks at. */
 export const verifyFlags = {
-  digest: 1 << 0,
-  size: 1 << 1,
-  link: 1 << 2,
-  user: 1 << 3,
-  group: 1 << 4,
-  modifiedAt: 1 << 5,
-  mode: 1 << 6,
-  deviceNumber: 1 << 7,
-  capabilities: 1 << 8,
+  digest: 0x1,
+  size: 0x2,
+  link: 0x4,
+  user: 0x8,
+  group: 0x10,
+  modifiedAt: 0x20,
+  mode: 0x40,
+  deviceNumber: 0x80,
+  capabilities: 0x100,
 } as const;
 
 /**

@@ -104,7 +104,7 @@ export interface ScriptletTags {
 }
 
 /** Tags of each trigger family; shared with the writer. */
-export const triggerTags = {
+export const triggerTags: Readonly<Record<TriggerFamily, TriggerTags>> = {
   package: {
     scripts: 'TRIGGERSCRIPTS',
     program: 'TRIGGERSCRIPTPROG',
@@ -134,9 +134,10 @@ export const triggerTags = {
     index: 'TRANSFILETRIGGERINDEX',
     priority: 'TRANSFILETRIGGERPRIORITIES',
   },
-} as const satisfies Record<TriggerFamily, TriggerTags>;
+};
 
-interface TriggerTags {
+/** The tags of one trigger family. */
+export interface TriggerTags {
   readonly scripts: TagOf<readonly string[]>;
   readonly program: TagOf<readonly string[]>;
   readonly flags: TagOf<readonly number[]>;
