@@ -152,8 +152,8 @@ function readModule(path) {
 
 /** A member with a few short parts on one line: a table of 300 tags reads as a table. */
 function compact(signature) {
-  const small = /^( +[^\n{}[\]]*)([{[])\n([^{}[\]]*?)\n +([}\]]);$/gm;
-  return signature.replace(small, (block, head, open, inside, close) => {
+  const small = /^( +[^\n]*)([{[])\n((?: +[^\n]*[^{[\n]\n){1,4}?) +([}\]]);$/gm;
+  return signature.replace(small, (block, head, open, inside) => {
     const words = inside.replace(/\s+/g, ' ').trim();
     const line = open === '{' ? `${head}{ ${words} };` : `${head}[${words}];`;
     return line.length <= 120 ? line : block;
