@@ -3,6 +3,7 @@
  */
 
 export { type ArchPlan, type ArchWords, type ExcludedArch, planArches } from './arch-plan.js';
+export { type BootstrapPass, type BootstrapPlan, planBootstrap } from './bootstrap-plan.js';
 export type { BrokenEdge, BuildCycle } from './build-cycle.js';
 export type { BuildNode, PlanPackage } from './build-graph.js';
 export { BuildLogClassifier, classifyBuildLog, type Failure, type FailureClass, isRetriable } from './build-log.js';
@@ -31,5 +32,20 @@ export type {
   RootPackage,
 } from './driver.js';
 export { BuildError, type BuildFault } from './errors.js';
+export {
+  type PreviousBuild,
+  planRebuild,
+  type RebuildNode,
+  type RebuildOptions,
+  type RebuildPlan,
+  type RebuildReason,
+} from './rebuild-plan.js';
+export {
+  expandRoot,
+  type RootCandidate,
+  type RootExpansion,
+  type RootPreferences,
+  type RootProblem,
+} from './root-expansion.js';
 export { type RpmbuildDriverOptions, rpmbuildDriver } from './rpmbuild-driver.js';
 export { buildSourcePackage, type SourcePackageResult } from './source-package.js';
