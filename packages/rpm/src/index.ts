@@ -12,6 +12,7 @@ export {
   memorySource,
 } from './byte-source.js';
 export { type ChangelogEntry, changelog } from './changelog.js';
+export { type ClientProfile, type ClientProfileName, clientProfiles } from './client-profile.js';
 export {
   type Compression,
   type CompressOptions,
@@ -116,6 +117,17 @@ export {
   type RpmPackage,
   readPackage,
 } from './package.js';
+export type {
+  FileContent,
+  LocalizedText,
+  ManifestFile,
+  ManifestFileFacts,
+  ManifestScriptlet,
+  ManifestTrigger,
+  PackageManifest,
+  SourceFacts,
+} from './package-manifest.js';
+export { type WritePackageOptions, writePackage } from './package-writer.js';
 export { payloadArchive, payloadCompression } from './payload.js';
 export { type RangeFetch, type RangeSourceOptions, rangeSource } from './range-source.js';
 export { HEADERIMMUTABLE, HEADERSIGNATURES, type Region } from './region.js';
