@@ -5,6 +5,7 @@ import {
   encodeHeader,
   HEADERIMMUTABLE,
   HEADERSIGNATURES,
+  type HeaderEntry,
   signaturePadding,
 } from '@distrokit/rpm';
 import { expect, test } from 'vitest';
@@ -20,7 +21,7 @@ import {
   strings,
 } from '../fixtures/package-bytes.js';
 
-const main = (...more: Parameters<typeof mainEntries>) =>
+const main = (...more: HeaderEntry[]) =>
   decodeMainHeader(encodeHeader(mainEntries(...more), { regionTag: HEADERIMMUTABLE }));
 
 test('gives each kind of tag the value of its type', () => {
