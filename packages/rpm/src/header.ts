@@ -82,12 +82,13 @@ export function decodeHeaderIntro(bytes: Uint8Array, kind: HeaderKind, maxDataBy
   const section = sectionOf(kind);
   if (bytes.length < INTRO_BYTES) throw truncated(section, 0, INTRO_BYTES, bytes.length);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-  const magic = view.getUint32(0);
-  if (magic !== MAGIC) {
-    const found = magic.toString(16).padStart(8, '0');
+  // The four bytes after the magic are reserved, and rpm demands their zeros.
+  const magic = view.getBigUint64(0);
+  if (magic !== BigInt(MAGIC) << 32n) {
+    const found = magic.toString(16).padStart(16, '0');
     throw new RpmError(
-      { code: 'RPM_BAD_MAGIC', section, offset: 0, wanted: '8eade801', found },
-      `${section}: magic 8eade801 wanted, found ${found}`,
+      { code: 'RPM_BAD_MAGIC', section, offset: 0, wanted: '8eade80100000000', found },
+      `${section}: magic 8eade80100000000 wanted, found ${found}`,
     );
   }
   const entryCount = view.getUint32(8);
