@@ -85,12 +85,8 @@ export async function buildPackage(
   };
 }
 
-/** `rpmkeys -Kv` at level `all` with exactly these keys imported. */
-export async function rpmkeys(
-  folder: string,
-  path: string,
-  keys: readonly string[],
-): Promise<{ readonly ok: boolean; readonly lines: readonly string[] }> {
+/** A new database of rpm with exactly these keys. */
+async function keyDatabase(folder: string, keys: readonly string[]): Promise<string> {
   const database = await mkdtemp(join(folder, 'rpmdb-'));
   await tool('rpmdb', ['--dbpath', database, '--initdb']);
   for (const [index, key] of keys.entries()) {
@@ -99,14 +95,18 @@ export async function rpmkeys(
     const imported = await tool('rpmkeys', ['--dbpath', database, '--import', file]);
     if (imported.code !== 0) throw new Error(`rpmkeys --import: ${imported.stderr}`);
   }
-  const { code, stdout } = await tool('rpmkeys', [
-    '--dbpath',
-    database,
-    '--define',
-    '_pkgverify_level all',
-    '-Kv',
-    path,
-  ]);
+  return database;
+}
+
+/** `rpmkeys -Kv` at level `all` with exactly these keys imported. */
+export async function rpmkeys(
+  folder: string,
+  path: string,
+  keys: readonly string[],
+): Promise<{ readonly ok: boolean; readonly lines: readonly string[] }> {
+  const database = await keyDatabase(folder, keys);
+  const level = ['--define', '_pkgverify_level all'];
+  const { code, stdout } = await tool('rpmkeys', ['--dbpath', database, ...level, '-Kv', path]);
   return {
     ok: code === 0,
     lines: stdout
@@ -114,6 +114,30 @@ export async function rpmkeys(
       .slice(1)
       .flatMap((line) => (line ? [line.trim()] : [])),
   };
+}
+
+/** The same for many files in few runs: whether each is accepted with a good signature. */
+export async function rpmkeysOfMany(
+  folder: string,
+  paths: readonly string[],
+  keys: readonly string[],
+): Promise<ReadonlyMap<string, boolean>> {
+  const database = await keyDatabase(folder, keys);
+  const verdicts = new Map<string, boolean>();
+  for (let start = 0; start < paths.length; start += 500) {
+    const some = paths.slice(start, start + 500);
+    const level = ['--define', '_pkgverify_level all'];
+    const { stdout } = await tool('rpmkeys', ['--dbpath', database, ...level, '-Kv', ...some]);
+    let current: string | undefined;
+    for (const line of stdout.split('\n')) {
+      const path = some.find((one) => line.startsWith(`${one}:`));
+      if (path) current = path;
+      else if (current && /Signature, key ID [0-9a-f]+: OK$/.test(line) && !verdicts.has(current))
+        verdicts.set(current, true);
+      else if (current && /: (BAD|NOKEY|NOTTRUSTED|NOTFOUND)/.test(line)) verdicts.set(current, false);
+    }
+  }
+  return verdicts;
 }
 
 /** All chunks as one. */

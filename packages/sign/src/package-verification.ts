@@ -9,8 +9,9 @@
 import { type Abortable, checkDigests, type DigestReport, LEAD_BYTES, type RpmPackage } from '@distrokit/rpm';
 import type { Keyring } from './keyring.js';
 import { listSignatures, type PackageSignature } from './package-signature.js';
+import { find, type SignaturePacket, SUBPACKET } from './packet.js';
 import type { PackageSignatureStatus, VerificationReport } from './report.js';
-import { beginSignature, isObstacle } from './signature-status.js';
+import { beginSignature, isObstacle, type SignatureStatus } from './signature-status.js';
 
 /** Options of `verifyPackage`. */
 export interface VerifyPackageOptions extends Abortable {
@@ -44,7 +45,8 @@ export async function verifyPackage(
   const signatures = pending.map(({ signature, check }): PackageSignatureStatus => {
     const { tag, covers } = signature;
     if (covers === 'header+payload' && !payload) return { ...unchecked(signature), tag, covers };
-    return { ...check.finish(keyring, at), tag, covers };
+    const status = check.finish(keyring, at);
+    return { ...(lacksKeyId(tag, check.packet) ? nameless(status) : status), tag, covers };
   });
   const signed = signatures.some(({ status, covers }) => status === 'verified' && covers === 'header');
   const ok =
@@ -76,6 +78,23 @@ function unchecked(signature: PackageSignature): PackageSignatureStatus {
     ...(keyId === undefined ? {} : { keyId }),
     ...(signedAt === undefined ? {} : { signedAt }),
     ...(version === undefined ? {} : { version }),
+  };
+}
+
+/** rpm 4 finds the key of a v4 signature by its key id alone, which newer signers may leave out. */
+function lacksKeyId(tag: PackageSignature['tag'], packet: SignaturePacket | undefined): boolean {
+  if (tag === 'OPENPGP' || packet?.version !== 4) return false;
+  return find([...packet.hashed, ...packet.unhashed], SUBPACKET.issuer, 8) === undefined;
+}
+
+function nameless(status: SignatureStatus): SignatureStatus {
+  if (status.status !== 'verified') return status;
+  const { fingerprint: _, ...rest } = status;
+  return {
+    ...rest,
+    status: 'unknown-key',
+    keyId: '',
+    reason: 'it does not give the key id by which rpm 4 finds its key',
   };
 }
 
