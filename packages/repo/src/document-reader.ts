@@ -67,7 +67,6 @@ export async function* openDocument(
   const hasher = expected === undefined ? undefined : createHasher(expected.algorithm);
   let bytes = 0;
   try {
-    // One byte more than announced is read, so that a document that is too long is known as such.
     for await (const chunk of decompress(chunks, type, { maxBytes: maxOpenBytes, ...signalOf(options) })) {
       bytes += chunk.length;
       hasher?.update(chunk);

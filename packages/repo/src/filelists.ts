@@ -7,7 +7,7 @@ import type { PackageRecord, RepositoryFile } from './package-record.js';
 import { PackageText, type TextPolicy } from './package-text.js';
 import { encodeFile, encodeVersion, fileType } from './primary.js';
 import type { XmlAttributes, XmlHandler } from './xml.js';
-import { requiredAttribute, wholeNumber } from './xml-values.js';
+import { requiredAttribute } from './xml-values.js';
 
 /** The document up to its first package. */
 export function filelistsHead(packages: number): string {
@@ -42,8 +42,6 @@ export interface PackageFiles {
 
 /** Hears filelists.xml or filelists-ext.xml; gives each package as its element closes. Throws REPO_BAD_VALUE. */
 export class FilelistsDecoder implements XmlHandler {
-  /** `packages=` of the root element. */
-  announced: number | undefined;
   readonly #document: string;
   readonly #emit: (files: PackageFiles) => void;
   #pkgid: string | undefined;
@@ -65,9 +63,6 @@ export class FilelistsDecoder implements XmlHandler {
       this.#pkgid = requiredAttribute(this.#document, offset, 'package', attributes, 'pkgid');
       this.#name = attributes.get('name') ?? '';
       this.#files = [];
-    } else if (this.announced === undefined) {
-      const count = attributes.get('packages');
-      if (count !== undefined) this.announced = wholeNumber(this.#document, offset, `${name}/@packages`, count);
     }
   }
 

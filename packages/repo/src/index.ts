@@ -42,3 +42,4 @@ export {
   writeRepository,
 } from './repository-writer.js';
 export { memoryStore, type RepositoryStore, type StoredFile, type WriteOptions } from './store.js';
+export { escapeAttribute, escapeText, type XmlAttributes, type XmlHandler, type XmlLimits, XmlReader } from './xml.js';

@@ -7,7 +7,7 @@ import { encodePackageStart } from './filelists.js';
 import type { PackageRecord, RepositoryChangelog } from './package-record.js';
 import { PackageText, type TextPolicy } from './package-text.js';
 import type { XmlAttributes, XmlHandler } from './xml.js';
-import { dateOf, requiredAttribute, wholeNumber } from './xml-values.js';
+import { dateOf, requiredAttribute } from './xml-values.js';
 
 /** The document up to its first package. */
 export function otherHead(packages: number): string {
@@ -39,8 +39,6 @@ export interface PackageChangelogs {
 
 /** Hears other.xml; gives each package as its element closes. Throws REPO_BAD_VALUE. */
 export class OtherDecoder implements XmlHandler {
-  /** `packages=` of the root element. */
-  announced: number | undefined;
   readonly #document: string;
   readonly #emit: (changelogs: PackageChangelogs) => void;
   #pkgid: string | undefined;
@@ -62,9 +60,6 @@ export class OtherDecoder implements XmlHandler {
       this.#pkgid = requiredAttribute(this.#document, offset, 'package', attributes, 'pkgid');
       this.#name = attributes.get('name') ?? '';
       this.#entries = [];
-    } else if (this.announced === undefined) {
-      const count = attributes.get('packages');
-      if (count !== undefined) this.announced = wholeNumber(this.#document, offset, `${name}/@packages`, count);
     }
   }
 

@@ -102,8 +102,6 @@ export type PrimaryPackage = PackageRecord;
 
 /** Hears primary.xml; gives each package as its element closes. Throws REPO_BAD_VALUE. */
 export class PrimaryDecoder implements XmlHandler {
-  /** `packages=` of the root element: what the writer announced. */
-  announced: number | undefined;
   readonly #document: string;
   readonly #emit: (record: PrimaryPackage) => void;
   #draft: Draft | undefined;
@@ -120,10 +118,6 @@ export class PrimaryDecoder implements XmlHandler {
     const draft = this.#draft;
     if (draft === undefined) {
       if (name === 'package') this.#draft = newDraft();
-      else if (name === 'metadata') {
-        const count = attributes.get('packages');
-        if (count !== undefined) this.announced = wholeNumber(this.#document, offset, 'metadata/@packages', count);
-      }
       return;
     }
     switch (name) {

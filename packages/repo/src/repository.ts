@@ -123,29 +123,19 @@ async function* readPackages(
   }
 }
 
-type DecoderClass<Item> = new (
-  document: string,
-  emit: (item: Item) => void,
-) => XmlHandler & {
-  readonly announced: number | undefined;
-};
+type DecoderClass<Item> = new (document: string, emit: (item: Item) => void) => XmlHandler;
 
 /** The package elements of one document, a chunk's worth at a time. */
 class Elements<Item> {
   readonly #chunks: AsyncGenerator<Uint8Array, void, void>;
   readonly #reader: XmlReader;
-  readonly #decoder: InstanceType<DecoderClass<Item>>;
-  readonly #record: RepomdRecord;
   #ready: Item[] = [];
   #at = 0;
-  #count = 0;
   #ended = false;
 
   constructor(fetcher: Fetcher, record: RepomdRecord, options: DocumentLimits, decoder: DecoderClass<Item>) {
-    this.#record = record;
     this.#chunks = openDocument(fetcher, record, options);
-    this.#decoder = new decoder(record.location, (item) => this.#ready.push(item));
-    this.#reader = new XmlReader(record.location, this.#decoder);
+    this.#reader = new XmlReader(record.location, new decoder(record.location, (item) => this.#ready.push(item)));
   }
 
   /** The next element if it is there already. */
@@ -162,10 +152,8 @@ class Elements<Item> {
       if (done === true) {
         this.#reader.end();
         this.#ended = true;
-        this.#checkCount();
       } else {
         for (let at = 0; at < value.length; at += sliceBytes) this.#reader.write(value.subarray(at, at + sliceBytes));
-        this.#count += this.#ready.length;
       }
     }
     return this.shift();
@@ -173,22 +161,6 @@ class Elements<Item> {
 
   async close(): Promise<void> {
     await this.#chunks.return();
-  }
-
-  #checkCount(): void {
-    const { announced } = this.#decoder;
-    if (announced === undefined || announced === this.#count) return;
-    const document = this.#record.location;
-    throw new RepoError(
-      {
-        code: 'REPO_BAD_VALUE',
-        document,
-        what: `${this.#record.type}/@packages`,
-        wanted: String(this.#count),
-        found: String(announced),
-      },
-      `${quote(document)}: it announces ${announced} packages and has ${this.#count}`,
-    );
   }
 }
 

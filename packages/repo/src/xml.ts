@@ -60,6 +60,7 @@ export class XmlReader {
   #isLeaf = false;
   #rootSeen = false;
   #started = false;
+  #ending = false;
 
   constructor(document: string, handler: XmlHandler, limits: XmlLimits = {}) {
     this.#document = document;
@@ -82,7 +83,10 @@ export class XmlReader {
   }
 
   end(): void {
-    const rest = this.#rest;
+    this.#ending = true;
+    const consumed = this.#scan(this.#rest);
+    const rest = this.#rest.slice(consumed);
+    this.#base += consumed;
     if (rest.startsWith('<')) this.#fail(this.#base, 'the end of a tag', 'the end of the document');
     this.#characters(rest, 0, rest.length);
     const open = this.#stack.at(-1);
@@ -94,7 +98,8 @@ export class XmlReader {
   #scan(text: string): number {
     let at = 0;
     if (!this.#started) {
-      if (text.length < 5) return 0;
+      // Byte order mark, `<?xml` and one more.
+      if (text.length < 9 && !this.#ending) return 0;
       if (text.startsWith('\u00ef\u00bb\u00bf')) at = 3;
       this.#started = true;
       if (text.startsWith('<?xml', at) && isSpace(text.charCodeAt(at + 5))) {
@@ -288,19 +293,20 @@ export class XmlReader {
   #textValue(raw: string, start: number): string {
     const marker = raw.indexOf(']]>');
     if (marker >= 0) this.#fail(this.#base + start + marker, 'no ]]> in text', ']]>');
-    const value = this.#checked(raw, start).replace(/\r\n?/g, '\n');
+    const value = this.#checked(raw, start);
     return value.includes('&') ? this.#references(value, start) : value;
   }
 
   #attributeValue(raw: string, start: number): string {
     const less = raw.indexOf('<');
     if (less >= 0) this.#fail(this.#base + start + less, 'no < in an attribute', '<');
-    const value = this.#checked(raw, start).replace(/\r\n|[\t\n\r]/g, ' ');
+    const value = this.#checked(raw, start).replace(/[\t\n]/g, ' ');
     return value.includes('&') ? this.#references(value, start) : value;
   }
 
-  /** Refuses control characters and what is not UTF-8; gives the decoded text. */
-  #checked(raw: string, start: number): string {
+  /** Refuses control characters and what is not UTF-8; gives the decoded text with line ends made one. */
+  #checked(written: string, start: number): string {
+    const raw = written.includes('\r') ? written.replace(/\r\n?/g, '\n') : written;
     const control = forbidden.exec(raw);
     if (control !== null) {
       this.#fail(this.#base + start + control.index, 'characters that XML allows', JSON.stringify(control[0]));
