@@ -1,28 +1,148 @@
-/** Every spec of the corpus: unchanged by reading, and edited in as few lines as the edit needs. */
+/** Every spec of the corpus: unchanged by reading, and read as rpmspec reads it wherever there is an answer. */
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { parseSpec } from '@distrokit/source';
+import { parseSpec, type Spec, type SpecSource } from '@distrokit/source';
 import { expect, test } from 'vitest';
 import { corpusPath, corpusPresent } from './corpus.js';
 
-function specFiles(folder: string): string[] {
+interface SpecOracle {
+  readonly source: {
+    readonly name: string;
+    readonly epoch: string;
+    readonly version: string;
+    readonly release: string;
+    readonly sources: readonly string[];
+    readonly patches: readonly string[];
+  };
+}
+
+function filesBelow(folder: string): string[] {
   return readdirSync(folder).flatMap((name) => {
     const path = join(folder, name);
-    if (statSync(path).isDirectory()) return specFiles(path);
-    return /\.spec(\.in|\.expected)?$|^expected$/.test(name) ? [path] : [];
+    return statSync(path).isDirectory() ? filesBelow(path) : [path];
   });
 }
+
+const isSpec = (path: string): boolean =>
+  /\.spec(\.in|\.expected)?$|\/expected$/.test(path) && !path.includes('oracle');
+
+/** As the oracle was made: one macro given, the arch known. */
+const environment = { macros: { dist: '.el9' }, arch: 'x86_64' };
 
 if (!corpusPresent) {
   test('the corpus is absent: its specs are not read', () => expect(corpusPresent).toBe(false));
 } else {
-  const files = specFiles(corpusPath('specs'));
+  const files = filesBelow(corpusPath('specs')).filter(isSpec);
+  const root = corpusPath('oracle', 'specs');
+  const judged = filesBelow(root)
+    .filter((path) => path.endsWith('.spec.json'))
+    .map((path) => {
+      const name = path.slice(root.length + 1, -'.json'.length);
+      const { source } = JSON.parse(readFileSync(path, 'utf8')) as SpecOracle;
+      return { name, source, spec: parseSpec(readFileSync(corpusPath('specs', name), 'latin1')) };
+    })
+    .filter(({ source }) => source !== undefined && source !== null);
 
   test('reads and prints every spec byte for byte', () => {
-    expect(files.length).toBeGreaterThan(250);
+    expect(files.length).toBeGreaterThan(400);
     for (const file of files) {
       const text = readFileSync(file, 'latin1');
       expect(parseSpec(text).toString() === text, file).toBe(true);
     }
   });
+
+  test('every section, tag and changelog entry of every spec lies inside it', () => {
+    for (const file of files) {
+      const text = readFileSync(file, 'latin1');
+      const spec = parseSpec(text);
+      const lines = text.split('\n').length;
+      expect(
+        spec.sections.map((section) => section.end - section.start).reduce((a, b) => a + b, 0),
+        file,
+      ).toBe(spec.sections.at(-1)!.end);
+      for (const tag of spec.tags) expect(tag.line, file).toBeLessThan(lines);
+    }
+  });
+
+  test('names, versions and releases agree with rpmspec wherever they are told', () => {
+    let told = 0;
+    for (const { name, source, spec } of judged) {
+      const nevr = spec.nevr(environment);
+      if (!nevr) continue;
+      told++;
+      expect({ spec: name, ...nevr, epoch: String(nevr.epoch ?? 0) }).toEqual({
+        spec: name,
+        name: source.name,
+        epoch: source.epoch,
+        version: source.version,
+        release: source.release,
+      });
+    }
+    expect(told / judged.length).toBeGreaterThan(0.9);
+  });
+
+  test('sources and patches agree with rpmspec wherever they are told', () => {
+    let told = 0;
+    let complete = 0;
+    for (const { name, source, spec } of judged) {
+      for (const kind of ['sources', 'patches'] as const) {
+        const wanted = [...source[kind]].reverse();
+        const found: readonly SpecSource[] = spec[kind](environment);
+        const sure = found.filter((item) => item.active === true && item.file.known);
+        told += sure.length;
+        for (const item of sure) {
+          expect(wanted, name).toContain(item.file.known ? item.file.value : '');
+        }
+        if (sure.length < found.length) continue;
+        complete++;
+        const names = [...found]
+          .sort((a, b) => a.number - b.number)
+          .map((item) => (item.file.known ? item.file.value : ''));
+        expect([name, ...names].sort()).toEqual([name, ...wanted].sort());
+      }
+    }
+    expect(told).toBeGreaterThan(200);
+    expect(complete / (2 * judged.length)).toBeGreaterThan(0.9);
+  });
+
+  const entry = { date: new Date('2026-11-22T00:00:00Z'), name: 'A B', email: 'a@example.org', lines: ['One change'] };
+  const edits: Readonly<Record<string, (spec: Spec) => Spec>> = {
+    'a patch': (spec) =>
+      spec.addPatch({ file: 'zz-new.patch', apply: spec.sections.some((section) => section.name === 'prep') }),
+    'a release suffix': (spec) => spec.suffixRelease('.alma.1'),
+    'a changelog entry': (spec) => spec.addChangelogEntry(entry),
+  };
+  for (const [what, edit] of Object.entries(edits)) {
+    test(`${what} changes a few lines of any spec, and a second time none`, () => {
+      let edited = 0;
+      for (const file of files) {
+        const text = readFileSync(file, 'latin1');
+        const spec = parseSpec(text);
+        let once: Spec;
+        try {
+          once = edit(spec);
+        } catch (error) {
+          expect((error as { code: string }).code, file).toMatch(/^SOURCE_(BAD_SPEC|EDIT_FAILED)$/);
+          continue;
+        }
+        edited++;
+        expect(edit(once), file).toBe(once);
+        const kept = new Map<string, number>();
+        for (const line of once.toString().split('\n')) kept.set(line, (kept.get(line) ?? 0) + 1);
+        const lost = text.split('\n').filter((line) => {
+          const left = kept.get(line) ?? 0;
+          kept.set(line, left - 1);
+          return left === 0;
+        });
+        // Only a Release line may be another one than before; several where conditions choose among them.
+        if (what === 'a release suffix')
+          expect(
+            lost.every((line) => /^\s*release/i.test(line)),
+            file,
+          ).toBe(true);
+        else expect(lost, file).toEqual([]);
+      }
+      expect(edited / files.length).toBeGreaterThan(0.7);
+    });
+  }
 }

@@ -33,9 +33,12 @@ export function evaluateExpression(text: string): ExpressionValue | undefined {
   }
 }
 
-/** Whether a value counts as true in a condition: a number other than 0, a string that is not empty, any version. */
-export function isTrue(value: ExpressionValue): boolean {
-  if (typeof value === 'object') return true;
+/**
+ * Whether a value counts as true in a condition: a number other than 0, a string that is not empty. Undefined for a
+ * version, which rpm releases take either way.
+ */
+export function isTrue(value: ExpressionValue): boolean | undefined {
+  if (typeof value === 'object') return undefined;
   return typeof value === 'number' ? value !== 0 : value !== '';
 }
 
@@ -81,7 +84,8 @@ class Parser {
     const yes = this.ternary(depth + 1);
     if (!this.#take(':')) throw new NoExpression();
     const no = this.ternary(depth + 1);
-    return isTrue(condition) ? yes : no;
+    checkSameType(yes, no);
+    return truth(condition) ? yes : no;
   }
 
   #logical(depth: number): ExpressionValue {
@@ -90,10 +94,12 @@ class Parser {
     for (;;) {
       if (this.#take('&&')) {
         const right = this.#relational(depth);
-        left = isTrue(left) ? right : left;
+        checkSameType(left, right);
+        left = truth(left) ? right : left;
       } else if (this.#take('||')) {
         const right = this.#relational(depth);
-        left = isTrue(left) ? left : right;
+        checkSameType(left, right);
+        left = truth(left) ? left : right;
       } else return left;
     }
   }
@@ -144,7 +150,7 @@ class Parser {
 
   #unary(depth: number): ExpressionValue {
     if (depth > maxDepth) throw new NoExpression();
-    if (this.#take('!')) return isTrue(this.#unary(depth + 1)) ? 0 : 1;
+    if (this.#take('!')) return truth(this.#unary(depth + 1)) ? 0 : 1;
     if (this.#take('-')) return -numberOf(this.#unary(depth + 1));
     if (this.#take('(')) {
       const value = this.ternary(depth + 1);
@@ -164,9 +170,19 @@ class Parser {
   }
 }
 
+function truth(value: ExpressionValue): boolean {
+  const answer = isTrue(value);
+  if (answer === undefined) throw new NoExpression();
+  return answer;
+}
+
 function numberOf(value: ExpressionValue): number {
   if (typeof value !== 'number') throw new NoExpression();
   return value;
+}
+
+function checkSameType(a: ExpressionValue, b: ExpressionValue): void {
+  if (typeof a !== typeof b) throw new NoExpression();
 }
 
 function compareValues(a: ExpressionValue, b: ExpressionValue): number {

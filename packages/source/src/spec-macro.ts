@@ -111,7 +111,8 @@ export function evaluateSpec(text: SpecText, environment: SpecEnvironment = {}):
       if (current.name === 'preamble') macros.setFromTag(name, trimmed(value));
       continue;
     }
-    if ((current.name === 'sourcelist' || current.name === 'patchlist') && i >= current.bodyStart) {
+    const listed = current.name === 'sourcelist' || current.name === 'patchlist';
+    if (listed && i >= current.bodyStart && !unit.includes('\n')) {
       const raw = text.line(i).trim();
       if (raw !== '' && !raw.startsWith('#')) {
         const kind = current.name === 'sourcelist' ? 'source' : 'patch';
@@ -120,6 +121,9 @@ export function evaluateSpec(text: SpecText, environment: SpecEnvironment = {}):
       }
       continue;
     }
+    if (current.name === 'preamble' || listed) {
+      hiddenSources(unit, i, section, tags, listLines);
+    }
     if (unit.includes('%')) {
       // Not a value, but it may define macros on the way, as `%{!?x: %global x 1}` does.
       if (active) macros.expand(unit);
@@ -127,6 +131,26 @@ export function evaluateSpec(text: SpecText, environment: SpecEnvironment = {}):
     }
   }
   return { tags, listLines, expand: (value) => macros.expand(value) };
+}
+
+/** Sources and patches inside a macro, as in `%{?with_x:Patch7: x.patch}`: they are there, but whether they count is unknown. */
+function hiddenSources(
+  unit: string,
+  line: number,
+  section: number,
+  tags: EvaluatedTag[],
+  listLines: EvaluatedListLine[],
+): void {
+  if (!unit.includes('%{')) return;
+  const value = unknown('inside a macro');
+  for (const [, name = '', raw = ''] of unit.matchAll(/(?:^|[\s:{])((?:source|patch)\d*)[ \t]*:[ \t]*([^\s}]+)/gim)) {
+    tags.push({ name, qualifier: '', raw, value, active: undefined, line, section });
+  }
+  const [, word, list] = /^%(sourcelist|patchlist)[ \t]*$([\s\S]*)/im.exec(unit) ?? [];
+  const kind = word?.toLowerCase() === 'sourcelist' ? 'source' : 'patch';
+  for (const raw of list?.split('\n').map((text) => text.trim()) ?? []) {
+    if (raw !== '' && !/^[#}]/.test(raw)) listLines.push({ kind, raw, value, active: undefined, line });
+  }
 }
 
 function unknown(reason: string): Evaluated {

@@ -43,6 +43,8 @@ export interface AddPatch {
   readonly comment?: readonly string[] | undefined;
   /** Leading path parts to strip where `%prep` names them patch by patch. Default: as the last one does, else 1. */
   readonly strip?: number | undefined;
+  /** False for a spec whose own macro applies every patch: then only the tag is added. Default true. */
+  readonly apply?: boolean | undefined;
 }
 
 /** All sources and patches that the spec text shows, in order, as far as conditions and macros can be told. */
@@ -85,7 +87,7 @@ export function addPatch(text: SpecText, patch: AddPatch): SpecText {
   for (const line of patch.comment ?? []) checkOneLine('comment', line);
   const { number, present } = choosePatchNumber(text, patch);
   const tagged = present ? text : insertPatchTag(text, patch, number);
-  return insertApplyLine(tagged, patch, number);
+  return patch.apply === false ? tagged : insertApplyLine(tagged, patch, number);
 }
 
 /**
