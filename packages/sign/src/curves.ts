@@ -12,7 +12,19 @@ import { p256, p384, p521 } from '@noble/curves/nist.js';
 import { ml_dsa65, ml_dsa87 } from '@noble/post-quantum/ml-dsa.js';
 
 /** A curve of ECDSA, by the name that OpenPGP tools print. */
-export type EcdsaCurve = keyof typeof ecdsaCurves;
+export type EcdsaCurve =
+  | 'nistp256'
+  | 'nistp384'
+  | 'nistp521'
+  | 'brainpoolP256r1'
+  | 'brainpoolP384r1'
+  | 'brainpoolP512r1';
+
+/** A curve of EdDSA. */
+export type EdwardsCurve = 'Ed25519' | 'Ed448';
+
+/** A parameter set of ML-DSA. */
+export type MlDsaSet = 'ML-DSA-65' | 'ML-DSA-87';
 
 /** Implementation and bytes of one number. */
 const ecdsaCurves = {
@@ -48,7 +60,7 @@ export function signEcdsa(curve: EcdsaCurve, digest: Uint8Array, secret: Uint8Ar
 
 /** Strict: encodings that RFC 8032 forbids are refused. */
 export function verifyEdwards(
-  curve: keyof typeof edwards,
+  curve: EdwardsCurve,
   signature: Uint8Array,
   digest: Uint8Array,
   point: Uint8Array,
@@ -56,16 +68,11 @@ export function verifyEdwards(
   return edwards[curve].verify(signature, digest, point, { zip215: false });
 }
 
-export function signEdwards(curve: keyof typeof edwards, digest: Uint8Array, seed: Uint8Array): Uint8Array {
+export function signEdwards(curve: EdwardsCurve, digest: Uint8Array, seed: Uint8Array): Uint8Array {
   return edwards[curve].sign(digest, seed);
 }
 
 /** Pure mode, empty context. */
-export function verifyMlDsa(
-  set: keyof typeof lattices,
-  signature: Uint8Array,
-  digest: Uint8Array,
-  key: Uint8Array,
-): boolean {
+export function verifyMlDsa(set: MlDsaSet, signature: Uint8Array, digest: Uint8Array, key: Uint8Array): boolean {
   return lattices[set].verify(signature, digest, key);
 }

@@ -38,5 +38,6 @@ export {
 } from './package-signature.js';
 export { type VerifyPackageOptions, verifyPackage } from './package-verification.js';
 export { assertVerified, type PackageSignatureStatus, type SignatureTag, type VerificationReport } from './report.js';
+export { type DigestRequest, digestSigner } from './signature-maker.js';
 export type { SignatureFacts, SignatureStatus } from './signature-status.js';
 export type { Signer, SignOptions } from './signer.js';

@@ -1,33 +1,22 @@
 /**
  * Private keys: the only file that knows the OpenPGP library, which makes keys and opens them.
  *
- * The signatures are put together here. The library signs one after the other, adds a random notation, and has no room
- * for keys elsewhere; we want the same bytes for the same input, and many signatures side by side: RSA is done by
- * WebCrypto (in Node on its thread pool).
+ * The signatures are put together by `signature-maker.ts`: the library signs one after the other and adds a random
+ * notation. We want the same bytes for the same input, and many signatures side by side: RSA is done by WebCrypto (in
+ * Node on its thread pool).
  *
  * Reference: RFC 9580, sections 5.2.3, 5.5 and 13.2
  */
 import * as openpgp from 'openpgp';
 import { decodeArmor, encodeArmor, isArmored } from './armor.js';
-import { concatBytes, fromHex } from './bytes.js';
-import { type Certificate, primaryState, signingVerdict, subkeyState } from './certificate.js';
-import { type EcdsaCurve, isEcdsaCurve, signEcdsa, signEdwards } from './curves.js';
+import { fromHex } from './bytes.js';
+import { isEcdsaCurve, signEcdsa, signEdwards } from './curves.js';
 import { SignError } from './errors.js';
-import { digestOf, SHA256, SHA512 } from './hash.js';
-import { Keyring } from './keyring.js';
-import {
-  encodeMpi,
-  encodePacket,
-  encodeSubpacket,
-  keyAlgorithmName,
-  type PublicKeyPacket,
-  SUBPACKET,
-  saltBytes,
-  signatureTrailer,
-  TAG_SIGNATURE,
-} from './packet.js';
+import { digestOf, SHA512 } from './hash.js';
+import { keyAlgorithmName, type PublicKeyPacket } from './packet.js';
 import { curveName } from './public-key.js';
-import { type Signer, type SignOptions, signerFailed, wholeSeconds } from './signer.js';
+import { chooseSigningKey, type RawSigner, rawToMaterial, signatureHash, signWith } from './signature-maker.js';
+import { type Signer, wholeSeconds } from './signer.js';
 
 /** A signer whose key is in this process's memory. */
 export interface MemorySigner extends Signer {
@@ -103,22 +92,14 @@ export async function memorySigner(
 ): Promise<MemorySigner> {
   const key = await openPrivateKey(privateKey, options.passphrase);
   const publicBytes = key.toPublic().write();
-  const certificate = Keyring.from(publicBytes).certificates[0];
-  if (!certificate) throw badKey('a key of a known algorithm', 'one that cannot be used here');
-  const chosen = choosePart(certificate, options.fingerprint);
+  const { certificate, key: chosen } = chooseSigningKey(publicBytes, options.fingerprint);
   const secret = key.getKeys().find((part) => part.getFingerprint() === chosen.fingerprint)?.keyPacket;
   if (!secret) throw badKey('the secret part of the signing key', 'its public part alone');
   const signRaw = await rawSigner(chosen, secret as unknown as SecretPacket);
   return {
     fingerprint: chosen.fingerprint,
     publicKey: encodeArmor('PUBLIC KEY BLOCK', publicBytes),
-    sign: async (data, signOptions) => {
-      signOptions.signal?.throwIfAborted();
-      const signedAt = wholeSeconds(signOptions.signedAt);
-      const verdict = signingVerdict(certificate, chosen, { signedAt, at: signedAt });
-      if (verdict.status !== 'good') throw signerFailed(chosen, 'a key that may sign at that time', verdict.reason);
-      return encodeSignature(chosen, signRaw, data, { ...signOptions, signedAt });
-    },
+    sign: (data, signOptions) => signWith(certificate, chosen, signRaw, data, signOptions),
   };
 }
 
@@ -150,14 +131,6 @@ interface SecretPacket {
   } | null;
 }
 
-/** Signs covered bytes that were put together already; gives the algorithm's own fields. */
-interface RawSigner {
-  readonly hashAlgorithm: number;
-  /** Secret; makes salts that nobody else can foretell. */
-  readonly saltSeed: Uint8Array;
-  sign(covered: Uint8Array): Promise<Uint8Array>;
-}
-
 async function readPrivateKey(source: string | Uint8Array): Promise<openpgp.PrivateKey> {
   try {
     const armored = typeof source === 'string' || isArmored(source);
@@ -186,22 +159,9 @@ async function openPrivateKey(
   }
 }
 
-/** Flags decide, whatever the time: when it signs, the key is looked at again. */
-function choosePart(certificate: Certificate, fingerprint: string | undefined): PublicKeyPacket {
-  const latest = new Date(8.64e15);
-  const parts = [
-    { key: certificate.primary, state: primaryState(certificate, latest) },
-    ...certificate.subkeys.map((subkey) => ({ key: subkey.key, state: subkeyState(certificate, subkey, latest) })),
-  ];
-  const wanted = fingerprint?.toLowerCase();
-  const found = parts.find(({ key, state }) => state.maySign && (wanted === undefined || key.fingerprint === wanted));
-  if (!found) throw badKey(`a part that may sign${wanted ? ` with fingerprint ${wanted}` : ''}`, 'none in this key');
-  return found.key;
-}
-
 async function rawSigner(key: PublicKeyPacket, packet: SecretPacket): Promise<RawSigner> {
   const { privateParams: secret, publicParams: open } = packet;
-  const hashAlgorithm = key.version === 6 || key.algorithm === 28 ? SHA512 : SHA256;
+  const hashAlgorithm = signatureHash(key);
   if ((key.algorithm === 1 || key.algorithm === 3) && secret?.d && secret.p && secret.q && secret.u) {
     const rsaKey = await importRsa(open, secret as Required<typeof secret>, hashAlgorithm);
     return {
@@ -213,20 +173,17 @@ async function rawSigner(key: PublicKeyPacket, packet: SecretPacket): Promise<Ra
           rsaKey,
           covered as Uint8Array<ArrayBuffer>,
         );
-        return encodeMpi(new Uint8Array(raw));
+        return rawToMaterial(key, new Uint8Array(raw));
       },
     };
   }
-  const halves = (raw: Uint8Array): Uint8Array =>
-    concatBytes(encodeMpi(raw.subarray(0, raw.length / 2)), encodeMpi(raw.subarray(raw.length / 2)));
   const curve = curveName(key.material);
   if (key.algorithm === 19 && isEcdsaCurve(curve) && secret?.d) {
     const { d } = secret;
-    const hash = ecdsaHash(curve);
     return {
-      hashAlgorithm: hash,
+      hashAlgorithm,
       saltSeed: d,
-      sign: async (covered) => halves(signEcdsa(curve, digestOf(hash, covered), d)),
+      sign: async (covered) => rawToMaterial(key, signEcdsa(curve, digestOf(hashAlgorithm, covered), d)),
     };
   }
   if (secret?.seed && [22, 27, 28].includes(key.algorithm)) {
@@ -235,18 +192,10 @@ async function rawSigner(key: PublicKeyPacket, packet: SecretPacket): Promise<Ra
     return {
       hashAlgorithm,
       saltSeed: seed,
-      sign: async (covered) => {
-        const raw = signEdwards(name, digestOf(hashAlgorithm, covered), seed);
-        return key.algorithm === 22 ? halves(raw) : raw;
-      },
+      sign: async (covered) => rawToMaterial(key, signEdwards(name, digestOf(hashAlgorithm, covered), seed)),
     };
   }
   throw badKey('an RSA, ECDSA, EdDSA, Ed25519 or Ed448 key', keyAlgorithmName(key.algorithm));
-}
-
-/** A hash at least as long as the curve's numbers, as RFC 9580 asks. */
-function ecdsaHash(curve: EcdsaCurve): number {
-  return curve === 'nistp256' || curve === 'brainpoolP256r1' ? SHA256 : SHA512;
 }
 
 async function importRsa(
@@ -270,41 +219,6 @@ async function importRsa(
   };
   const algorithm = { name: 'RSASSA-PKCS1-v1_5', hash: hashAlgorithm === SHA512 ? 'SHA-512' : 'SHA-256' };
   return globalThis.crypto.subtle.importKey('jwk', jwk, algorithm, false, ['sign']);
-}
-
-async function encodeSignature(
-  key: PublicKeyPacket,
-  raw: RawSigner,
-  data: Uint8Array,
-  options: SignOptions,
-): Promise<Uint8Array> {
-  const { version } = key;
-  const created = new Uint8Array(4);
-  new DataView(created.buffer).setUint32(0, options.signedAt.getTime() / 1000);
-  const hashedPart = concatBytes(
-    encodeSubpacket(SUBPACKET.created, created),
-    encodeSubpacket(SUBPACKET.issuerFingerprint, concatBytes(new Uint8Array([version]), fromHex(key.fingerprint))),
-  );
-  // rpm before 4.17 looks for the key id only; version 6 has no such field.
-  const unhashedPart = version === 4 ? encodeSubpacket(SUBPACKET.issuer, fromHex(key.keyId)) : new Uint8Array(0);
-  const area = (bytes: Uint8Array): Uint8Array => {
-    const length = new Uint8Array(version === 4 ? 2 : 4);
-    if (version === 4) new DataView(length.buffer).setUint16(0, bytes.length);
-    else new DataView(length.buffer).setUint32(0, bytes.length);
-    return concatBytes(length, bytes);
-  };
-  const head = new Uint8Array([version, options.text ? 0x01 : 0x00, key.algorithm, raw.hashAlgorithm]);
-  const signed = concatBytes(head, area(hashedPart));
-  // The salt need not be random, only unforeseeable to others: so the same input still gives the same bytes.
-  const salt =
-    version === 6
-      ? digestOf(SHA512, raw.saltSeed, signed, digestOf(SHA512, data)).subarray(0, saltBytes(raw.hashAlgorithm))
-      : new Uint8Array(0);
-  const covered = concatBytes(salt, data, signed, signatureTrailer(version, signed.length));
-  const material = await raw.sign(covered);
-  const digestStart = digestOf(raw.hashAlgorithm, covered).subarray(0, 2);
-  const saltField = version === 6 ? concatBytes(new Uint8Array([salt.length]), salt) : salt;
-  return encodePacket(TAG_SIGNATURE, concatBytes(signed, area(unhashedPart), digestStart, saltField, material));
 }
 
 function badKey(wanted: string, found: string): SignError {
