@@ -3,3 +3,9 @@
 export { commandSigner, type GpgSignerOptions, gpgSigner, type SignCommand } from './external-signer.js';
 export * from './index.js';
 export { changePackageFile, type FileChange, signPackageFile, verifyPackageFile } from './package-file.js';
+export {
+  type SignPackagesOptions,
+  type SignReport,
+  type SignResult,
+  signPackages,
+} from './sign-packages.js';

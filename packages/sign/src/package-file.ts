@@ -74,7 +74,8 @@ async function writeInPlace(path: string, file: FileHandle, signed: SignedPackag
   return { inPlace: true, writtenBytes: content.length + bytes.length };
 }
 
-async function finishJournal(path: string): Promise<void> {
+/** Completes what a killed run left half written beside this file. Nothing to do in most cases. */
+export async function finishJournal(path: string): Promise<void> {
   const journal = journalPath(path);
   await rm(`${journal}.part`, { force: true });
   let content: Buffer;

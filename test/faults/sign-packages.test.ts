@@ -1,0 +1,120 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { copyFile, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { generateKey, Keyring, memorySigner, signPackages, verifyPackageFile } from '@distrokit/sign/node';
+import { expect, test } from 'vitest';
+import { buildPackage, rpmkeysOfMany, temporaryFolder } from '../sign/judges.js';
+
+const createdAt = new Date('2026-01-01T00:00:00Z');
+const signedAt = new Date('2026-11-22T00:00:00Z');
+const PACKAGES = 200;
+
+/** Starts a signing process; kills it `killAfterMs` after its work began, unless it is done before. */
+async function signUntilKilled(folder: string, keyFile: string, killAfterMs: number): Promise<number | null> {
+  const script = new URL('./sign-packages-process.ts', import.meta.url).pathname;
+  const child = spawn(process.execPath, ['--import', 'tsx', script, folder, keyFile], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const ended = once(child, 'exit');
+  await once(child.stdout, 'data');
+  const timer = setTimeout(() => child.kill('SIGKILL'), killAfterMs);
+  const [code] = (await ended) as [number | null];
+  clearTimeout(timer);
+  return code;
+}
+
+test('a killed run leaves each of 200 packages old or new, and later runs complete the work', async () => {
+  const folder = await temporaryFolder();
+  const packages = join(folder, 'packages');
+  await mkdir(packages);
+  // Half of the packages have no room for the signature: they are written anew rather than in place.
+  const roomy = (await buildPackage(folder, { name: 'roomy' })).binary;
+  const tight = (await buildPackage(folder, { name: 'tight', define: ['__gpg_reserved_space 1'] })).binary;
+  const paths: string[] = [];
+  for (let i = 0; i < PACKAGES; i++) {
+    const path = join(packages, `p${String(i).padStart(3, '0')}.rpm`);
+    await copyFile(i % 2 ? roomy : tight, path);
+    paths.push(path);
+  }
+  const key = await generateKey({ userId: 'Killed', kind: 'rsa4096', createdAt });
+  const keyFile = join(folder, 'key.asc');
+  await writeFile(keyFile, key.privateKey);
+  const signer = await memorySigner(key.privateKey);
+  const old = await Promise.all([tight, roomy].map((path) => readFile(path)));
+  const reference = join(folder, 'reference');
+  await mkdir(reference);
+  const references = [join(reference, 'tight.rpm'), join(reference, 'roomy.rpm')];
+  await copyFile(tight, references[0]!);
+  await copyFile(roomy, references[1]!);
+  await signPackages(references, signer, { signedAt });
+  const fresh = await Promise.all(references.map((path) => readFile(path)));
+
+  const signedSoFar: number[] = [];
+  let code: number | null = null;
+  for (let round = 0; round < 40 && code === null; round++) {
+    code = await signUntilKilled(packages, keyFile, 20 + 40 * round);
+    let signed = 0;
+    for (const [i, path] of paths.entries()) {
+      const bytes = await readFile(path);
+      const isNew = bytes.equals(fresh[i % 2]!);
+      expect(isNew || bytes.equals(old[i % 2]!), `${path} is neither old nor new after round ${round}`).toBe(true);
+      if (isNew) signed++;
+    }
+    signedSoFar.push(signed);
+  }
+  expect(code).toBe(0);
+  // It was really killed in the middle of the work, and no run undid what an earlier one did.
+  expect(signedSoFar.some((count) => count > 0 && count < PACKAGES)).toBe(true);
+  expect(signedSoFar).toEqual(signedSoFar.toSorted((a, b) => a - b));
+  expect((await readdir(packages)).filter((name) => name.startsWith('.'))).toEqual([]);
+  const verdicts = await rpmkeysOfMany(folder, paths, [key.publicKey]);
+  expect(paths.filter((path) => !verdicts.get(path))).toEqual([]);
+}, 120_000);
+
+test('a write that stopped half way is completed from its journal', async () => {
+  const folder = await temporaryFolder();
+  const { binary } = await buildPackage(folder, { name: 'torn' });
+  const old = await readFile(binary);
+  const key = await generateKey({ userId: 'Torn', kind: 'eddsa', createdAt });
+  const signer = await memorySigner(key.privateKey);
+  await signPackages([binary], signer, { signedAt });
+  const signed = await readFile(binary);
+  // The state after a kill between two pages of the write: the journal is there, the second page is still the old one.
+  const journal = join(binary, '..', '.torn-1.0-1.noarch.rpm.signing');
+  await writeFile(binary, Buffer.concat([signed.subarray(0, 4096), old.subarray(4096)]));
+  const { readPackage } = await import('@distrokit/rpm');
+  const { headerRange } = await readPackage(new Uint8Array(signed));
+  expect(headerRange.start).toBeGreaterThan(4096);
+  const header = signed.subarray(96, headerRange.start);
+  await writeFile(journal, Buffer.concat([Buffer.from('distrokit signature header 1\n'), header]));
+  const keyring = Keyring.from(key.publicKey);
+  const report = await signPackages([binary], signer, { signedAt, keyring });
+  expect(report.ok).toBe(true);
+  expect(await readFile(binary)).toEqual(signed);
+  expect((await verifyPackageFile(binary, keyring, { at: signedAt, payload: true })).ok).toBe(true);
+});
+
+test('a package that is broken, missing or no package is refused, and the others are signed', async () => {
+  const folder = await temporaryFolder();
+  const { binary } = await buildPackage(folder, { name: 'good' });
+  const broken = join(folder, 'broken.rpm');
+  const bytes = await readFile(binary);
+  bytes[bytes.length - 5]! ^= 1;
+  await writeFile(broken, bytes);
+  const text = join(folder, 'text.rpm');
+  await writeFile(text, 'no package');
+  const key = await generateKey({ userId: 'Some', kind: 'eddsa', createdAt });
+  const paths = [broken, binary, text, join(folder, 'missing.rpm')];
+  const report = await signPackages(paths, await memorySigner(key.privateKey), { signedAt, maxConcurrent: 2 });
+  expect(report).toMatchObject({
+    ok: false,
+    results: [
+      { path: broken, status: 'refused', code: 'SIGN_DIGEST_MISMATCH' },
+      { path: binary, status: 'signed', inPlace: true },
+      { path: text, status: 'refused', code: 'RPM_BAD_MAGIC' },
+      { status: 'refused', code: 'ENOENT' },
+    ],
+  });
+  expect(await readFile(broken)).toEqual(bytes);
+});
