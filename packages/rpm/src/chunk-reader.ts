@@ -12,7 +12,7 @@ export class ChunkReader {
   }
 
   /** A view of at least one byte and at most `most`; undefined at the end. */
-  async some(most = Number.POSITIVE_INFINITY): Promise<Uint8Array | undefined> {
+  async some(most: number = Number.POSITIVE_INFINITY): Promise<Uint8Array | undefined> {
     while (this.#position >= this.#chunk.length) {
       const waiting = this.#waiting.shift();
       if (waiting === undefined) {

@@ -129,6 +129,7 @@ export type {
 } from './package-manifest.js';
 export { type WritePackageOptions, writePackage } from './package-writer.js';
 export { payloadArchive, payloadCompression } from './payload.js';
+export { type PayloadEntriesOptions, type PayloadEntry, payloadEntries } from './payload-entries.js';
 export { type RangeFetch, type RangeSourceOptions, rangeSource } from './range-source.js';
 export { HEADERIMMUTABLE, HEADERSIGNATURES, type Region } from './region.js';
 export {
