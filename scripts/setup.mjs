@@ -53,7 +53,7 @@ function installNpmPackages() {
   if (status === 0) return;
   const unreachable = /ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|ENETUNREACH|network/.test(output);
   throw new SetupFailure(
-    `npm packages: "npm ci" ended with status ${status}.\n${lastLines(output)}\n` +
+    `npm packages: "npm ci" ended with status ${status}.\n${firstLines(output)}\n` +
       (unreachable
         ? 'The npm registry could not be reached. Check the network and `npm config get registry`, then run the command again.'
         : 'Run `npm ci` in the repository to see all of its output; when it passes, run the command again.'),
@@ -207,6 +207,18 @@ function problems(output) {
     .filter((line) => /^(E:|W:|Err:|dpkg: )/.test(line))
     .map((line) => `${line}\n`)
     .join('');
+}
+
+/** npm says first what is wrong, and then at length how it is used. */
+function firstLines(output, count = 12) {
+  return lastLines(
+    output
+      .split('\n')
+      .filter((line) => line.trim() !== '')
+      .slice(0, count)
+      .join('\n'),
+    count,
+  );
 }
 
 function lastLines(output, count = 12) {

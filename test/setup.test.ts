@@ -93,6 +93,19 @@ test('runs npm ci again when an installed package is not the locked one', () => 
   expect(setUp(at).said).toMatch(/npm ci \(node_modules\/vitest is 0\.0\.1, \d+\.\d+\.\d+ is locked\)/);
 });
 
+test('the lock names the optional packages of every system, without which npm ci refuses it', () => {
+  const { packages } = JSON.parse(readFileSync(join(repository, 'package-lock.json'), 'utf8')) as {
+    packages: Record<string, { optionalDependencies?: Record<string, string> }>;
+  };
+  const missing = Object.entries(packages).flatMap(([path, { optionalDependencies = {} }]) =>
+    Object.keys(optionalDependencies).filter(
+      (name) =>
+        packages[`node_modules/${name}`] === undefined && packages[`${path}/node_modules/${name}`] === undefined,
+    ),
+  );
+  expect(missing).toEqual([]);
+});
+
 test('names the missing tools and what apt said when packages cannot be fetched', () => {
   const at = withNpmPackages(
     machine({ 'apt-get': 'echo "E: Failed to fetch the package: Temporary failure resolving the host"; exit 100' }),
