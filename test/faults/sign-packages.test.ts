@@ -95,6 +95,24 @@ test('a write that stopped half way is completed from its journal', async () => 
   expect((await verifyPackageFile(binary, keyring, { at: signedAt, payload: true })).ok).toBe(true);
 });
 
+test('a journal of another file is thrown away, not played', async () => {
+  const folder = await temporaryFolder();
+  const one = (await buildPackage(folder, { name: 'one' })).binary;
+  const other = (await buildPackage(folder, { name: 'other', content: 'other\n' })).binary;
+  const key = await generateKey({ userId: 'Stale', kind: 'eddsa', createdAt });
+  const signer = await memorySigner(key.privateKey);
+  const expected = join(folder, 'expected.rpm');
+  await copyFile(one, expected);
+  await signPackages([expected, other], signer, { signedAt });
+  const foreign = (await readFile(other)).subarray(96, 96 + 4500);
+  await writeFile(
+    join(one, '..', '.one-1.0-1.noarch.rpm.signing'),
+    Buffer.concat([Buffer.from('distrokit signature header 1\n'), foreign]),
+  );
+  expect(await signPackages([one], signer, { signedAt })).toMatchObject({ ok: true });
+  expect(await readFile(one)).toEqual(await readFile(expected));
+});
+
 test('a package that is broken, missing or no package is refused, and the others are signed', async () => {
   const folder = await temporaryFolder();
   const { binary } = await buildPackage(folder, { name: 'good' });

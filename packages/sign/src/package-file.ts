@@ -8,7 +8,15 @@
 import { constants } from 'node:fs';
 import { chmod, chown, type FileHandle, open, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { type ByteSource, type RpmPackage, readPackage } from '@distrokit/rpm';
+import {
+  type ByteSource,
+  decodeHeaderIntro,
+  decodeSignatureHeader,
+  digestBytes,
+  LEAD_BYTES,
+  type RpmPackage,
+  readPackage,
+} from '@distrokit/rpm';
 import type { Keyring } from './keyring.js';
 import { type SignedPackage, type SignPackageOptions, signPackage } from './package-signature.js';
 import { type VerifyPackageOptions, verifyPackage } from './package-verification.js';
@@ -88,10 +96,28 @@ export async function finishJournal(path: string): Promise<void> {
   }
   const magic = Buffer.from(JOURNAL_MAGIC);
   if (content.subarray(0, magic.length).equals(magic)) {
+    const header = content.subarray(magic.length);
     const file = await open(path, 'r+');
-    await writeAt(file, content.subarray(magic.length), 96).finally(() => file.close());
+    try {
+      if (await belongsTo(file, header)) await writeAt(file, header, LEAD_BYTES);
+    } finally {
+      await file.close();
+    }
   }
   await rm(journal);
+}
+
+/** Whether the main header behind this signature header is the one it has the digest of: the file may be another by now. */
+async function belongsTo(file: FileHandle, padded: Uint8Array): Promise<boolean> {
+  try {
+    const wanted = decodeSignatureHeader(padded).get('SHA256');
+    const start = LEAD_BYTES + padded.length;
+    const intro = await readAt(file, start, 16);
+    const { totalBytes } = decodeHeaderIntro(intro, 'main');
+    return wanted !== undefined && digestBytes('sha256', await readAt(file, start, totalBytes)) === wanted;
+  } catch {
+    return false;
+  }
 }
 
 async function rewriteFile(path: string, file: FileHandle, signed: SignedPackage): Promise<FileChange> {
@@ -145,18 +171,23 @@ async function withPackage<Result>(
       read: async (offset, length, options) => {
         options?.signal?.throwIfAborted();
         // The size is known: an absurd length from a hostile header does not become an absurd buffer.
-        const buffer = new Uint8Array(Math.max(0, Math.min(length, size - offset)));
-        let done = 0;
-        while (done < buffer.length) {
-          const { bytesRead } = await file.read(buffer, done, buffer.length - done, offset + done);
-          if (bytesRead === 0) break;
-          done += bytesRead;
-        }
-        return buffer.subarray(0, done);
+        return readAt(file, offset, Math.max(0, Math.min(length, size - offset)));
       },
     };
     return await use(await readPackage(source), file);
   } finally {
     await file.close();
   }
+}
+
+/** Fewer than `length` bytes only at the end of the file. */
+async function readAt(file: FileHandle, offset: number, length: number): Promise<Uint8Array> {
+  const buffer = new Uint8Array(length);
+  let done = 0;
+  while (done < length) {
+    const { bytesRead } = await file.read(buffer, done, length - done, offset + done);
+    if (bytesRead === 0) break;
+    done += bytesRead;
+  }
+  return buffer.subarray(0, done);
 }

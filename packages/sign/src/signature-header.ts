@@ -94,10 +94,21 @@ function balance(
   const index = entries.findIndex((one) => reservedTags.includes(one.tag) && one.type === TYPE_BIN);
   const reserved = entries[index];
   if (plain.length === wanted || !reserved) return plain;
-  const size = reserved.count + wanted - plain.length;
-  if (size < 1 || (size > reserved.count && !cameFromReserve(old, reserved.count, size))) return plain;
-  const resized = encode(entries.with(index, binaryEntry(reserved.tag, new Uint8Array(size))));
-  return resized.length === wanted ? resized : plain;
+  const resize = (length: number): Uint8Array | undefined => {
+    const size = reserved.count + length - plain.length;
+    if (size < 1) return undefined;
+    const resized = encode(entries.with(index, binaryEntry(reserved.tag, new Uint8Array(size))));
+    return resized.length === length ? resized : undefined;
+  };
+  const restored = reserved.count + wanted - plain.length;
+  if (restored <= reserved.count || cameFromReserve(old, reserved.count, restored)) return resize(wanted) ?? plain;
+  // Alignment moves a byte or three between a long signature and the reserved space: give those back as well.
+  const unsigned = entries.filter((one) => !signatureEntryTags.includes(one.tag));
+  const standard = unsigned.map((one) =>
+    one === reserved ? binaryEntry(one.tag, new Uint8Array(STANDARD_RESERVED_BYTES)) : one,
+  );
+  const length = encode(standard).length;
+  return (Math.abs(length - plain.length) < ALIGNMENT_SLACK ? resize(length) : undefined) ?? plain;
 }
 
 /**
@@ -111,10 +122,12 @@ function cameFromReserve(old: Header<SignatureTags>, left: number, restored: num
   for (const one of old.contents()) {
     if (signatureEntryTags.includes(one.tag)) others += one.data.length + 16;
   }
-  // Alignment may have cost a byte or three per entry.
-  const addsUp = (bytes: number): boolean => Math.abs(bytes - STANDARD_RESERVED_BYTES) < 4;
+  const addsUp = (bytes: number): boolean => Math.abs(bytes - STANDARD_RESERVED_BYTES) < ALIGNMENT_SLACK;
   return addsUp(restored + others) || !addsUp(left + others);
 }
+
+/** Bytes that alignment may have cost: up to three per entry. No signature is as short. */
+const ALIGNMENT_SLACK = 16;
 
 const signatureEntryTags: readonly number[] = [
   signatureTags.DSA[0],
