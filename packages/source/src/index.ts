@@ -3,6 +3,21 @@
  *
  * Executes nothing that comes with the sources.
  */
+export {
+  type ApplyAutopatchOptions,
+  type AutopatchMode,
+  type AutopatchScript,
+  applyAutopatch,
+  autopatchSuffix,
+  autopatchTargets,
+} from './autopatch.js';
+export {
+  type AutopatchAction,
+  type AutopatchActionName,
+  type AutopatchConfig,
+  type AutopatchParameters,
+  parseAutopatch,
+} from './autopatch-config.js';
 export { type DistGit, type FetchDistGitOptions, fetchDistGit, listedSources } from './dist-git.js';
 export { type DetectedLayout, type DistGitLayout, detectLayout } from './dist-git-layout.js';
 export { SourceError, type SourceFault, type TriedPlace } from './errors.js';
@@ -19,6 +34,14 @@ export {
   lookasidePaths,
   orderedLookaside,
 } from './lookaside.js';
+export {
+  type AddedFile,
+  diffTrees,
+  type FileChange,
+  type ModificationResult,
+  type ModificationStep,
+  type TreeFiles,
+} from './modification.js';
 export type { Origin, SourceFile, SourceTree, Terms } from './origin.js';
 export {
   type FoundPatchOrigin,
@@ -34,7 +57,7 @@ export { parseSpec, type Spec } from './spec.js';
 export type { ChangelogEntry, SpecChangelogEntry } from './spec-changelog.js';
 export type { Evaluated, EvaluatedTag, SpecEnvironment } from './spec-macro.js';
 export type { InsertIntoSection } from './spec-section.js';
-export type { AddPatch, SpecSource } from './spec-sources.js';
+export type { AddPatch, AddSource, SpecSource } from './spec-sources.js';
 export type { SpecTagLine } from './spec-tag.js';
 export type { SpecCondition, SpecSection } from './spec-text.js';
 export { type ReadSrpmOptions, readSrpm } from './srpm.js';

@@ -47,6 +47,16 @@ export interface AddPatch {
   readonly apply?: boolean | undefined;
 }
 
+/** A source to add. */
+export interface AddSource {
+  /** File name or URL. */
+  readonly file: string;
+  /** Default: one more than the highest. */
+  readonly number?: number | undefined;
+  /** Comment lines above the tag, without `#`. */
+  readonly comment?: readonly string[] | undefined;
+}
+
 /** All sources and patches that the spec text shows, in order, as far as conditions and macros can be told. */
 export function specSources(text: SpecText, environment: SpecEnvironment = {}): SpecSource[] {
   const evaluated = evaluateSpec(text, environment);
@@ -84,10 +94,21 @@ export function specSources(text: SpecText, environment: SpecEnvironment = {}): 
  */
 export function addPatch(text: SpecText, patch: AddPatch): SpecText {
   checkSpecFileName(patch.file);
-  for (const line of patch.comment ?? []) checkOneLine('comment', line);
-  const { number, present } = choosePatchNumber(text, patch);
-  const tagged = present ? text : insertPatchTag(text, patch, number);
+  const comments = commentLines(patch.comment, patch.origin);
+  const { number, present } = chooseNumber(text, 'patch', patch);
+  const tagged = present ? text : insertTag(text, 'patch', patch, number, comments);
   return patch.apply === false ? tagged : insertApplyLine(tagged, patch, number);
+}
+
+/**
+ * Adds a source after the last one outside conditions. Idempotent: a source of that file name gets no second tag.
+ * Throws SOURCE_BAD_FILENAME, and SOURCE_EDIT_FAILED when the number is taken.
+ */
+export function addSource(text: SpecText, source: AddSource): SpecText {
+  checkOneLine('file', source.file);
+  checkSpecFileName(source.file.slice(source.file.lastIndexOf('/') + 1));
+  const { number, present } = chooseNumber(text, 'source', source);
+  return present ? text : insertTag(text, 'source', source, number, commentLines(source.comment, undefined));
 }
 
 /**
@@ -185,65 +206,73 @@ function checkSpecFileName(file: string): void {
   }
 }
 
-function choosePatchNumber(text: SpecText, patch: AddPatch): { number: number; present: boolean } {
-  const patches = specSources(text).filter((source) => source.kind === 'patch');
-  const same = patches.find((source) => nameMatches(source, patch.file));
+type Kind = 'source' | 'patch';
+type NewTag = Pick<AddSource, 'file' | 'number'>;
+
+function commentLines(comment: readonly string[] | undefined, origin: PatchOrigin | undefined): string[] {
+  for (const line of comment ?? []) checkOneLine('comment', line);
+  const lines = (comment ?? []).map((line) => `# ${line.replaceAll('%', '%%')}`.trimEnd());
+  return origin ? [...lines, ...formatPatchOrigin(origin)] : lines;
+}
+
+function chooseNumber(text: SpecText, kind: Kind, added: NewTag): { number: number; present: boolean } {
+  const known = specSources(text).filter((source) => source.kind === kind);
+  const name = added.file.slice(added.file.lastIndexOf('/') + 1);
+  const same = known.find((source) => nameMatches(source, name));
   if (same) {
-    if (patch.number !== undefined && patch.number !== same.number) {
-      throw editFailed('add a patch', `number ${patch.number} for ${patch.file}`, `number ${same.number}`, same.line);
+    if (added.number !== undefined && added.number !== same.number) {
+      throw editFailed(`add a ${kind}`, `number ${added.number} for ${name}`, `number ${same.number}`, same.line);
     }
     return { number: same.number, present: true };
   }
-  const used = new Set(patches.map((source) => source.number));
+  const used = new Set(known.map((source) => source.number));
+  const pattern = kind === 'patch' ? /(?:^|[\s:{])patch(\d+)\s*:/gi : /(?:^|[\s:{])source(\d+)\s*:/gi;
   for (let i = 0; i < text.lineCount; i++) {
     // Tags inside macros (`%{?with_x:Patch7: …}`) and in branches that are left out hold their number too.
-    for (const match of text.line(i).matchAll(/(?:^|[\s:{])patch(\d+)\s*:/gi)) used.add(Number(match[1]));
+    for (const match of text.line(i).matchAll(pattern)) used.add(Number(match[1]));
   }
-  const number = patch.number ?? (used.size === 0 ? 0 : Math.max(...used) + 1);
+  const number = added.number ?? (used.size === 0 ? 0 : Math.max(...used) + 1);
   if (!Number.isInteger(number) || number < 0 || number > 0x7fff_ffff) {
     throw new RangeError(`"number" must be a whole number from 0 to 2147483647, not ${number}`);
   }
-  if (used.has(number)) throw editFailed('add a patch', `number ${number} to be free`, `Patch${number}`);
+  if (used.has(number)) throw editFailed(`add a ${kind}`, `number ${number} to be free`, `one with number ${number}`);
   return { number, present: false };
 }
 
-function insertPatchTag(text: SpecText, patch: AddPatch, number: number): SpecText {
-  const comments = [
-    ...(patch.comment ?? []).map((line) => `# ${line.replaceAll('%', '%%')}`.trimEnd()),
-    ...(patch.origin ? formatPatchOrigin(patch.origin) : []),
-  ];
+function insertTag(text: SpecText, kind: Kind, added: NewTag, number: number, comments: readonly string[]): SpecText {
   const tags = tagLines(text);
-  const patches = tags.filter((tag) => /^patch\d*$/i.test(tag.name));
-  const list = text.section('patchlist');
-  if (patches.length === 0 && list) {
+  const own = tags.filter((tag) => (kind === 'patch' ? /^patch\d*$/i : /^source\d*$/i).test(tag.name));
+  const list = text.section(`${kind}list`);
+  if (own.length === 0 && list) {
     let end = list.end;
     while (end > list.bodyStart && text.line(end - 1).trim() === '') end--;
-    end = afterConditions(text, end - 1, list);
-    return text.splice(end, 0, [...comments, patch.file]);
+    return text.splice(afterConditions(text, end - 1, list), 0, [...comments, added.file]);
   }
-  const anchor = patches.at(-1) ?? tags.filter((tag) => /^source\d*$/i.test(tag.name)).at(-1) ?? lastMainTag(tags);
-  if (!anchor) throw editFailed('add a patch', 'a preamble with tags', 'none');
+  const anchor = own.at(-1) ?? tags.filter((tag) => /^source\d*$/i.test(tag.name)).at(-1) ?? lastMainTag(tags);
+  if (!anchor) throw editFailed(`add a ${kind}`, 'a preamble with tags', 'none');
   const section = text.sections.find((s) => s.start <= anchor.line && anchor.line < s.end)!;
   const at = afterConditions(text, lastLineOfUnit(text, anchor.line), section);
-  return text.splice(at, 0, [...comments, formatPatchTag(text, patches.at(-1), patch, number)]);
+  return text.splice(at, 0, [...comments, formatTag(text, kind, own.at(-1), added, number)]);
 }
 
-function formatPatchTag(text: SpecText, model: SpecTagLine | undefined, patch: AddPatch, number: number): string {
-  if (!model) return `Patch${number}: ${patch.file}`;
+function formatTag(text: SpecText, kind: Kind, model: SpecTagLine | undefined, added: NewTag, number: number): string {
+  if (!model) return `${kind === 'patch' ? 'Patch' : 'Source'}${number}: ${added.file}`;
   const line = text.line(model.line);
-  const numbered = model.name.length > 5;
-  const word = line.trimStart().slice(0, 5);
+  const start = line.indexOf(model.name);
+  const numbered = /\d$/.test(model.name);
+  const word = model.name.slice(0, kind.length);
   // An unnumbered list stays one as long as rpm's own counting gives the wanted number.
-  const name = numbered || patch.number !== undefined || !followsByCounting(text, number) ? `${word}${number}` : word;
-  const gap = /:(\s*)/.exec(line.slice(line.indexOf(model.name) + model.name.length))?.[1] ?? ' ';
-  const width = line.indexOf(model.name) + model.name.length + 1 + gap.length;
+  const name =
+    numbered || added.number !== undefined || !followsByCounting(text, kind, number) ? `${word}${number}` : word;
+  const gap = /:(\s*)/.exec(line.slice(start + model.name.length))?.[1] ?? ' ';
+  const width = start + model.name.length + 1 + gap.length;
   const aligned = gap.includes('\t') || gap.length <= 1 ? gap || ' ' : ' '.repeat(Math.max(1, width - name.length - 1));
-  return `${name}:${aligned}${patch.file}`;
+  return `${name}:${aligned}${added.file}`;
 }
 
-function followsByCounting(text: SpecText, number: number): boolean {
-  const patches = specSources(text).filter((source) => source.kind === 'patch');
-  return (patches.at(-1)?.number ?? -1) + 1 === number;
+function followsByCounting(text: SpecText, kind: Kind, number: number): boolean {
+  const known = specSources(text).filter((source) => source.kind === kind);
+  return (known.at(-1)?.number ?? -1) + 1 === number;
 }
 
 function lastMainTag(tags: readonly SpecTagLine[]): SpecTagLine | undefined {

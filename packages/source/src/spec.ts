@@ -18,7 +18,9 @@ import { type Evaluated, type EvaluatedTag, evaluateSpec, type SpecEnvironment }
 import { type InsertIntoSection, insertIntoSection } from './spec-section.js';
 import {
   type AddPatch,
+  type AddSource,
   addPatch,
+  addSource,
   removePatch,
   renumberPatches,
   replaceSource,
@@ -123,6 +125,11 @@ export class Spec {
   /** See {@link AddPatch}. Throws SOURCE_BAD_FILENAME, SOURCE_EDIT_FAILED. */
   addPatch(patch: AddPatch): Spec {
     return this.#with(addPatch(this.#editable, patch));
+  }
+
+  /** See {@link AddSource}. Throws SOURCE_BAD_FILENAME, SOURCE_EDIT_FAILED. */
+  addSource(source: AddSource): Spec {
+    return this.#with(addSource(this.#editable, source));
   }
 
   /** Removes tag, origin comment and apply line of a patch; the same spec when it has none of that name. */

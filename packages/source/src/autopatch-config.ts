@@ -1,0 +1,180 @@
+/**
+ * The AlmaLinux autopatch language: a YAML document of actions, read and checked.
+ *
+ * Reference: AlmaLinux, autopatch-tool, docs/configuration.md
+ */
+import { quote } from '@distrokit/rpm';
+import { parseDocument } from 'yaml';
+import { z } from 'zod';
+import { SourceError } from './errors.js';
+
+const text = z.string().min(1);
+const origin = z.strictObject({
+  url: z.string().optional(),
+  commit: z.string().optional(),
+  cve: z.array(z.string()).optional(),
+});
+const replace = z
+  .strictObject({
+    target: text,
+    find: text.optional(),
+    rfind: text.optional(),
+    replace: z.string(),
+    count: z.int().min(-1).default(-1),
+    /** Our own: how many places must change, no more and no fewer. */
+    expect: z.int().min(0).optional(),
+  })
+  .refine((entry) => (entry.find === undefined) !== (entry.rfind === undefined), 'either find or rfind');
+const actionSchemas = {
+  replace: replace,
+  delete_line: z.strictObject({ target: text, lines: z.array(text).min(1) }),
+  modify_release: z.strictObject({
+    suffix: text,
+    enabled: z.boolean().default(true),
+    auto_increment: z.boolean().default(false),
+  }),
+  changelog_entry: z.strictObject({ name: text, email: text, line: z.array(text).min(1) }),
+  add_files: z.strictObject({
+    type: z.enum(['patch', 'source']),
+    name: text,
+    number: z.union([z.int().min(1), z.literal('Latest')]).default('Latest'),
+    modify_spec: z.boolean().default(true),
+    insert_almalinux_line: z.boolean().optional(),
+    no_backup: z.boolean().default(false),
+    /** Our own: where the file came from. */
+    origin: origin.optional(),
+  }),
+  delete_files: z.strictObject({ file_name: text }),
+  run_script: z.strictObject({ script: text, cwd: z.enum(['rpms', 'autopatch']).default('rpms') }),
+  add_line: z.strictObject({
+    target: z.literal('spec'),
+    section: text,
+    location: z.enum(['top', 'bottom']),
+    content: text,
+    subpackage: text.optional(),
+  }),
+} as const;
+
+/** The eight actions. */
+export type AutopatchActionName = keyof typeof actionSchemas;
+
+/** One action with its entries. */
+export type AutopatchAction = {
+  readonly [Name in AutopatchActionName]: {
+    readonly name: Name;
+    readonly entries: readonly Readonly<z.output<(typeof actionSchemas)[Name]>>[];
+  };
+}[AutopatchActionName];
+
+/** Parameters of a whole document, with their defaults filled in. */
+export interface AutopatchParameters {
+  readonly insertAlmalinuxLine: boolean;
+  readonly customTargetBranch: string;
+  readonly preClean: boolean;
+  readonly ignoreVersionMacros: boolean;
+  readonly ignoreReleaseMacros: boolean;
+  readonly tagPrefix: string;
+  /** Undefined when the document leaves it to the branch. */
+  readonly elVersion: string | undefined;
+}
+
+/** A document, in the order in which it runs. */
+export interface AutopatchConfig {
+  readonly parameters: AutopatchParameters;
+  readonly actions: readonly AutopatchAction[];
+}
+
+const word = z.union([z.string(), z.int()]).transform(String);
+const parameterSchema = z.strictObject({
+  insert_almalinux_line: z.boolean().default(true),
+  custom_target_branch: z.string().default(''),
+  pre_clean: z.boolean().default(false),
+  ignore_version_macros: z.boolean().default(false),
+  ignore_release_macros: z.boolean().default(false),
+  tag_prefix: z.string().default(''),
+  el_version: word.optional(),
+  rhel_version: word.optional(),
+});
+
+const maxLength = 4 * 2 ** 20;
+
+/**
+ * Reads a document. Keys `expect` (in `replace`) and `origin` (in `add_files`) are ours; the rest is the language as it is.
+ * An empty `replace` deletes, as its documentation says.
+ *
+ * Throws SOURCE_BAD_CONFIG with the place (`actions[1].replace[0].find`) for everything that does not follow the schema.
+ */
+export function parseAutopatch(yaml: string): AutopatchConfig {
+  const root = readYaml(yaml);
+  if (root === null || typeof root !== 'object' || Array.isArray(root)) {
+    throw badConfig('document', 'a mapping with actions', typeof root);
+  }
+  const { parameters = {}, actions, ...rest } = root as Record<string, unknown>;
+  const [unknownKey] = Object.keys(rest);
+  if (unknownKey !== undefined) throw badConfig('document', 'parameters and actions', unknownKey);
+  if (!Array.isArray(actions) || actions.length === 0) throw badConfig('actions', 'a list of actions', typeof actions);
+  return {
+    parameters: readParameters(parameters),
+    actions: actions.flatMap((item: unknown, index) => readActions(item, `actions[${index}]`)),
+  };
+}
+
+function readYaml(yaml: string): unknown {
+  if (yaml.length > maxLength) {
+    throw new SourceError(
+      { code: 'SOURCE_LIMIT', what: 'characters of a configuration', limit: maxLength, found: yaml.length },
+      `configuration: ${yaml.length} characters, at most ${maxLength} are read`,
+    );
+  }
+  // The original reads YAML 1.1, where `no` is false and 010 is 8.
+  const document = parseDocument(yaml, { version: '1.1', merge: false, prettyErrors: false });
+  const [error] = document.errors;
+  if (error) throw badConfig('document', 'YAML', error.message);
+  try {
+    return document.toJS({ maxAliasCount: 100 });
+  } catch (cause) {
+    throw badConfig('document', 'YAML without runaway aliases', cause instanceof Error ? cause.message : String(cause));
+  }
+}
+
+function readParameters(value: unknown): AutopatchParameters {
+  const read = check(parameterSchema, value ?? {}, 'parameters');
+  return {
+    insertAlmalinuxLine: read.insert_almalinux_line,
+    customTargetBranch: read.custom_target_branch,
+    preClean: read.pre_clean,
+    ignoreVersionMacros: read.ignore_version_macros,
+    ignoreReleaseMacros: read.ignore_release_macros,
+    tagPrefix: read.tag_prefix,
+    elVersion: read.el_version ?? read.rhel_version,
+  };
+}
+
+function readActions(item: unknown, where: string): AutopatchAction[] {
+  if (item === null || typeof item !== 'object' || Array.isArray(item))
+    throw badConfig(where, 'an action', typeof item);
+  return Object.entries(item as Record<string, unknown>).map(([name, entries]) => {
+    if (!Object.hasOwn(actionSchemas, name)) {
+      throw badConfig(where, Object.keys(actionSchemas).join(', '), name);
+    }
+    if (!Array.isArray(entries) || entries.length === 0) throw badConfig(`${where}.${name}`, 'a list', typeof entries);
+    const schema = actionSchemas[name as AutopatchActionName] as z.ZodType;
+    const read = entries.map((entry: unknown, index) => check(schema, entry, `${where}.${name}[${index}]`));
+    return { name, entries: read } as unknown as AutopatchAction;
+  });
+}
+
+function check<Output>(schema: z.ZodType<Output>, value: unknown, where: string): Output {
+  const result = schema.safeParse(value);
+  if (result.success) return result.data;
+  const [issue] = result.error.issues;
+  const path = issue?.path.map((part) => (typeof part === 'number' ? `[${part}]` : `.${String(part)}`)).join('') ?? '';
+  throw badConfig(where + path, issue?.message ?? 'another value', 'what does not fit');
+}
+
+function badConfig(where: string, wanted: string, found: string): SourceError {
+  return new SourceError(
+    { code: 'SOURCE_BAD_CONFIG', where, wanted, found },
+    `configuration, ${where}: wanted ${wanted}, found ${quote(found, 200)}`,
+  );
+}

@@ -1,0 +1,97 @@
+/** Every case of AlmaLinux's own tool: the spec and the other files must come out byte for byte, dates aside. */
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { type Evr, formatEvr, parseEvr } from '@distrokit/rpm';
+import { type AutopatchConfig, applyAutopatch, parseAutopatch, parseSpec, type TreeFiles } from '@distrokit/source';
+import { expect, test } from 'vitest';
+import { corpusPath, corpusPresent } from './corpus.js';
+
+/** Today’s date is not part of the case: both sides get the same one. */
+function withoutDates(text: string): string {
+  return text.replace(/^\* \w{3} \w{3} \d{2} \d{4} /gm, '* DATE ');
+}
+
+function treeOf(folder: string): TreeFiles {
+  const files = new Map<string, Uint8Array>();
+  for (const file of readdirSync(folder)) {
+    if (file === 'expected' || file.endsWith('.expected') || !statSync(join(folder, file)).isFile()) continue;
+    files.set(file, readFileSync(join(folder, file)));
+  }
+  return files;
+}
+
+/** Files that a case deletes and does not carry. */
+function deletedFiles(config: AutopatchConfig, tree: TreeFiles): [string, Uint8Array][] {
+  if ([...tree.keys()].some((path) => path.endsWith('.metadata'))) return [];
+  const names = config.actions.flatMap((action) =>
+    action.name === 'delete_files' ? action.entries.map((entry) => entry.file_name) : [],
+  );
+  return names.map((name) => [name, new Uint8Array([10])]);
+}
+
+/** The cases name files that they do not carry: any content will do, for only the spec is compared. */
+function payloadOf(config: AutopatchConfig): TreeFiles {
+  const names = config.actions.flatMap((action) =>
+    action.name === 'add_files' ? action.entries.map((e) => e.name) : [],
+  );
+  return new Map(names.map((name) => [name, new Uint8Array([10])]));
+}
+
+/** The EVR that the original took from rpmspec stands in the first new entry. */
+function expectedEvr(expected: string, before: string): Evr | undefined {
+  const old = new Set(before.split('\n'));
+  const heading = expected.split('\n').find((line) => line.startsWith('* ') && !old.has(line));
+  const text = /> - (\S+)\s*$/.exec(heading ?? '')?.[1];
+  return text === undefined ? undefined : parseEvr(text);
+}
+
+if (!corpusPresent) {
+  test('the corpus is absent: autopatch cases are not compared', () => expect(corpusPresent).toBe(false));
+} else {
+  const root = corpusPath('specs', 'autopatch');
+  let told = 0;
+  for (const name of readdirSync(root).sort()) {
+    const folder = join(root, name);
+    for (const yaml of readdirSync(join(folder, 'autopatch')).filter((file) => file.endsWith('.yaml'))) {
+      test(`${name}: ${yaml} gives the bytes that the original gives`, () => {
+        const config = parseAutopatch(readFileSync(join(folder, 'autopatch', yaml), 'utf8'));
+        const given = treeOf(folder);
+        const tree = new Map([...given, ...deletedFiles(config, given)]);
+        const spec = [...tree.keys()].find((path) => path.endsWith('.spec'))!;
+        const before = Buffer.from(tree.get(spec)!).toString('utf8');
+        const expected = readFileSync(join(folder, 'expected'), 'utf8');
+        const wanted = expectedEvr(expected, before);
+        const result = applyAutopatch(tree, config, {
+          at: new Date('2025-01-14T12:00:00Z'),
+          mode: 'compatible',
+          evr: (text) => {
+            // Where the static evaluator has an answer, it must be the original’s.
+            const own = parseSpec(text).nevr({ macros: { dist: null } });
+            if (own) {
+              told++;
+              expect(`${own.epoch === undefined ? '' : `${own.epoch}:`}${own.version}-${own.release}`).toBe(
+                formatEvr(wanted!),
+              );
+            }
+            return wanted!;
+          },
+          payload: payloadOf(config),
+          packageName: name.replace(/-a\d+s?$/, ''),
+        });
+        const after = (path: string): string => Buffer.from(result.files.get(path)!).toString('utf8');
+        expect(withoutDates(after(spec))).toBe(withoutDates(expected));
+        for (const path of tree.keys()) {
+          const other = join(folder, `${path}.expected`);
+          if (existsSync(other)) expect(after(path), path).toBe(readFileSync(other, 'utf8'));
+        }
+        expect(config.actions.every((action) => action.name !== 'modify_release') || result.tagSuffix !== '').toBe(
+          true,
+        );
+      });
+    }
+  }
+
+  test('most versions are told without running the spec', () => {
+    expect(told).toBeGreaterThan(20);
+  });
+}
