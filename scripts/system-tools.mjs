@@ -50,7 +50,7 @@ export const systemTools = [
   { for: 'test', command: 'sqv', debian: 'sqv', fedora: 'sequoia-sqv', why: 'judge of detached signatures' },
   { for: 'test', command: 'zck', debian: 'zchunk', fedora: 'zchunk', why: 'judge of zchunk documents' },
   { for: 'test', command: 'rpmlint', debian: 'rpmlint', fedora: 'rpmlint', why: 'judge of packages and specs' },
-  { for: 'test', command: 'bwrap', debian: 'bubblewrap', fedora: 'bubblewrap', why: 'isolates builds in a root' },
+  { for: 'start', command: 'bwrap', debian: 'bubblewrap', fedora: 'bubblewrap', why: 'isolates builds in a root' },
   {
     for: 'test',
     command: 'abidiff',

@@ -1,10 +1,12 @@
 /**
  * xz and the older bare lzma: liblzma through lzma-native where that optional package is installed, else decompression
- * of xz in WebAssembly.
+ * alone, in pure code.
  *
  * Reference: https://tukaani.org/xz/xz-file-format.txt
  */
 import { type NodeTransform, runTransform } from './codec-node-stream.js';
+import { decodeLzma } from './lzma-decoder.js';
+import { decodeXz } from './xz-decoder.js';
 
 /** The part of `lzma-native` that is used. */
 interface LzmaNative {
@@ -25,40 +27,35 @@ interface LzmaNative {
 const decoderMemoryBytes = 100 << 20;
 const bufferBytes = 131_072;
 
-/** Decompresses every stream of an xz file. Undefined where no decoder is at hand. */
-export async function xzDecoder(): Promise<
-  ((input: AsyncIterable<Uint8Array>) => AsyncIterable<Uint8Array>) | undefined
-> {
+/** Decompresses every stream of an xz file; without liblzma the compressed bytes are held in memory. */
+export async function xzDecoder(): Promise<(input: AsyncIterable<Uint8Array>) => AsyncIterable<Uint8Array>> {
   const lzma = await lzmaNative();
   if (lzma !== undefined) {
     return (input) =>
       runTransform(lzma.createStream('streamDecoder', { memlimit: decoderMemoryBytes, bufsize: bufferBytes }), input);
   }
-  const { XzReadableStream } = await import('xz-decompress');
   return async function* (input) {
-    const iterator = input[Symbol.asyncIterator]();
-    const compressed = new ReadableStream<Uint8Array>({
-      async pull(controller) {
-        const next = await iterator.next();
-        if (next.done) controller.close();
-        else controller.enqueue(next.value);
-      },
-      async cancel() {
-        await iterator.return?.();
-      },
-    });
-    yield* new XzReadableStream(compressed) as unknown as AsyncIterable<Uint8Array>;
+    yield* decodeXz(await collected(input));
   };
 }
 
-/** Decompresses a bare lzma stream. Undefined where no decoder is at hand. */
-export async function lzmaDecoder(): Promise<
-  ((input: AsyncIterable<Uint8Array>) => AsyncIterable<Uint8Array>) | undefined
-> {
+/** Decompresses a bare lzma stream; without liblzma the compressed bytes are held in memory. */
+export async function lzmaDecoder(): Promise<(input: AsyncIterable<Uint8Array>) => AsyncIterable<Uint8Array>> {
   const lzma = await lzmaNative();
-  if (lzma === undefined) return undefined;
+  if (lzma === undefined) {
+    return async function* (input) {
+      yield* decodeLzma(await collected(input));
+    };
+  }
   return (input) =>
     runTransform(lzma.createStream('aloneDecoder', { memlimit: decoderMemoryBytes, bufsize: bufferBytes }), input);
+}
+
+/** The pure decoders want the compressed bytes as a whole; what comes out of them comes in chunks. */
+async function collected(input: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of input) chunks.push(chunk);
+  return new Uint8Array(await new Blob(chunks as BlobPart[]).arrayBuffer());
 }
 
 /** One xz stream, one thread, CRC64: the same input gives the same bytes. Undefined where no encoder is at hand. */

@@ -141,9 +141,9 @@ async function decoderFor(type: Compression): Promise<Coder> {
     case 'bzip2':
       return decodeBzip2;
     case 'xz':
-      return (await xzDecoder()) ?? noCodec(type, 'decompress');
+      return xzDecoder();
     case 'lzma':
-      return (await lzmaDecoder()) ?? noCodec(type, 'decompress');
+      return lzmaDecoder();
     default:
       throw new TypeError(`"type" must be a compression, not ${String(type)}`);
   }

@@ -1,54 +1,20 @@
 /**
  * Digests of a package: which there are, what each covers, whether it is right.
  *
- * Node's own hash functions where they are there, a pure implementation in the browser.
- *
  * Reference: rpm, docs/manual/signatures_digests.md; lib/rpmvs.cc (rpmvfyitems)
  */
-import { md5, sha1 } from '@noble/hashes/legacy.js';
-import { sha224, sha256, sha384, sha512 } from '@noble/hashes/sha2.js';
-import { sha3_256 } from '@noble/hashes/sha3.js';
 import type { Abortable } from './byte-source.js';
+import {
+  createHasher,
+  type Digest,
+  type DigestAlgorithm,
+  digestAlgorithmOf,
+  digestBytes,
+  type Hasher,
+  toHex,
+} from './hasher.js';
 import type { RpmPackage } from './package.js';
 import { payloadArchive } from './payload.js';
-
-/** Hash functions that packages and repositories use. MD5 and SHA-1 are read and reported, never trusted. */
-export type DigestAlgorithm = 'md5' | 'sha1' | 'sha224' | 'sha256' | 'sha384' | 'sha512' | 'sha3-256';
-
-/** A digest, in lower-case hexadecimal. */
-export interface Digest {
-  readonly algorithm: DigestAlgorithm;
-  readonly hex: string;
-}
-
-/** A digest in the making. */
-export interface Hasher {
-  update(bytes: Uint8Array): void;
-  /** Lower-case hexadecimal. The hasher cannot be used afterwards. */
-  digest(): string;
-}
-
-const pure = { md5, sha1, sha224, sha256, sha384, sha512, 'sha3-256': sha3_256 } as const;
-
-const nodeCrypto: typeof import('node:crypto') | undefined =
-  typeof process === 'undefined' ? undefined : process.getBuiltinModule?.('node:crypto');
-
-/** A hasher for bytes that come in pieces. */
-export function createHasher(algorithm: DigestAlgorithm): Hasher {
-  if (nodeCrypto) {
-    const hash = nodeCrypto.createHash(algorithm);
-    return { update: (bytes) => void hash.update(bytes), digest: () => hash.digest('hex') };
-  }
-  const hash = pure[algorithm].create();
-  return { update: (bytes) => void hash.update(bytes), digest: () => toHex(hash.digest()) };
-}
-
-/** The digest of bytes in memory, in lower-case hexadecimal. */
-export function digestBytes(algorithm: DigestAlgorithm, bytes: Uint8Array): string {
-  const hasher = createHasher(algorithm);
-  hasher.update(bytes);
-  return hasher.digest();
-}
 
 /** The answer about one digest. */
 export type DigestStatus =
@@ -154,21 +120,6 @@ function payloadAlgorithm(pkg: RpmPackage): DigestAlgorithm {
   return digestAlgorithmOf(pkg.header.get('PAYLOADSHA256ALGO') ?? 8) ?? 'sha256';
 }
 
-/** The hash function of an OpenPGP number, as FILEDIGESTALGO and PAYLOADSHA256ALGO hold it. */
-export function digestAlgorithmOf(openPgpNumber: number): DigestAlgorithm | undefined {
-  return openPgpDigests[openPgpNumber];
-}
-
-const openPgpDigests: Readonly<Record<number, DigestAlgorithm>> = {
-  1: 'md5',
-  2: 'sha1',
-  8: 'sha256',
-  9: 'sha384',
-  10: 'sha512',
-  11: 'sha224',
-  12: 'sha3-256',
-};
-
 async function hashPayload(
   pkg: RpmPackage,
   expected: Expected,
@@ -215,11 +166,4 @@ function judge(
 function compare(algorithm: DigestAlgorithm, expected: string, actual: string): DigestStatus {
   if (expected.toLowerCase() === actual) return { status: 'verified' };
   return { status: 'mismatch', expected: { algorithm, hex: expected }, actual: { algorithm, hex: actual } };
-}
-
-/** Lower-case hexadecimal. */
-export function toHex(bytes: Uint8Array): string {
-  let hex = '';
-  for (const byte of bytes) hex += byte.toString(16).padStart(2, '0');
-  return hex;
 }

@@ -5,8 +5,9 @@
  *
  * Reference: rpm, docs/manual/tags.md (file information), large_files.md; lib/rpmfi.cc
  */
-import { type DigestAlgorithm, digestAlgorithmOf } from './digest.js';
+
 import { RpmError } from './errors.js';
+import { type DigestAlgorithm, digestAlgorithmOf } from './hasher.js';
 import type { Header } from './header.js';
 import type { MainTags } from './tags.js';
 

@@ -53,17 +53,18 @@ export {
 export {
   type CheckDigestsOptions,
   checkDigests,
-  createHasher,
-  type Digest,
-  type DigestAlgorithm,
   type DigestReport,
   type DigestStatus,
   type DigestStatuses,
-  digestAlgorithmOf,
-  digestBytes,
-  type Hasher,
-  toHex,
 } from './digest.js';
+export {
+  decodeElf,
+  type Elf,
+  type ElfHardening,
+  type ElfNeededVersions,
+  type ElfSymbol,
+  isElf,
+} from './elf.js';
 export { CodedError, quote, RpmError, type RpmFault, type RpmSection } from './errors.js';
 export { compareEvr, compareVersion, type Evr, formatEvr, parseEvr } from './evr.js';
 export {
@@ -80,6 +81,15 @@ export {
   type PackageFile,
   verifyFlags,
 } from './file-list.js';
+export {
+  createHasher,
+  type Digest,
+  type DigestAlgorithm,
+  digestAlgorithmOf,
+  digestBytes,
+  type Hasher,
+  toHex,
+} from './hasher.js';
 export {
   decodeHeaderIntro,
   decodeMainHeader,

@@ -8,9 +8,9 @@
  */
 import { leadArchNumber } from './arch.js';
 import type { Abortable } from './byte-source.js';
-import { type DigestAlgorithm, digestBytes } from './digest.js';
 import { quote, RpmError } from './errors.js';
 import { fileFlags } from './file-list.js';
+import { type DigestAlgorithm, digestBytes } from './hasher.js';
 import { encodeHeader, signaturePadding } from './header.js';
 import { HeaderBuilder } from './header-builder.js';
 import { encodeLead } from './lead.js';

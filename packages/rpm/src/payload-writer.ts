@@ -10,9 +10,9 @@
 import type { Abortable } from './byte-source.js';
 import { type CompressOptions, compress } from './codec.js';
 import { type CpioInput, type NewcHeader, type StrippedHeader, writeCpio } from './cpio.js';
-import { createHasher, type DigestAlgorithm, type Hasher } from './digest.js';
 import { RpmError } from './errors.js';
 import { isGhost } from './file-list.js';
+import { createHasher, type DigestAlgorithm, type Hasher } from './hasher.js';
 import type { PlannedFile } from './planned-file.js';
 
 /** What reading a file's content told about it. */
@@ -167,7 +167,7 @@ function entryHeader(file: PlannedFile, sizeBytes: number, options: PayloadOptio
     modifiedSeconds: file.modifiedSeconds,
     sizeBytes,
     deviceMajor: 0,
-    deviceMinor: 1,
+    deviceMinor: 0,
     targetDeviceMajor: file.deviceNumber >> 8,
     targetDeviceMinor: file.deviceNumber & 0xff,
   };
