@@ -71,7 +71,7 @@ echo ${version} > %{buildroot}/usr/share/${name}/version
 }
 
 /** One package that meets the rules of repodata: dependencies of every kind, files of every kind, texts of every kind. */
-export const richSpec = `Name: rich
+export const richSpec: string = `Name: rich
 Epoch: 3
 Version: 1.2~rc1
 Release: 4.el9
@@ -143,7 +143,7 @@ ${Array.from(
 `;
 
 /** A package without files, texts or dependencies of its own. */
-export const emptySpec = `Name: empty
+export const emptySpec: string = `Name: empty
 Version: 0
 Release: 0
 Summary: e

@@ -3,10 +3,33 @@
  * needs a file system.
  */
 
+export {
+  type Comps,
+  type CompsCategory,
+  type CompsEnvironment,
+  type CompsGroup,
+  type CompsPackage,
+  filterComps,
+  formatComps,
+  mergeComps,
+  parseComps,
+  type Translations,
+} from './comps.js';
 export type { DocumentLimits } from './document-reader.js';
 export type { DocumentCompression, RepositoryChecksum } from './document-writer.js';
 export { RepoError, type RepoFault } from './errors.js';
 export { type Fetcher, type FetchFunction, fetchBytes, httpFetcher, memoryFetcher } from './fetcher.js';
+export {
+  filterModules,
+  formatModules,
+  type ModuleDocument,
+  type ModuleStream,
+  type ModuleValue,
+  mergeModules,
+  moduleStreams,
+  type Nsvca,
+  parseModules,
+} from './modules.js';
 export {
   formatRecord,
   isPrimaryPath,
@@ -42,4 +65,16 @@ export {
   writeRepository,
 } from './repository-writer.js';
 export { memoryStore, type RepositoryStore, type StoredFile, type WriteOptions } from './store.js';
+export { formatTreeinfo, parseProductId, parseTreeinfo, type Treeinfo } from './treeinfo.js';
+export {
+  type Advisory,
+  type AdvisoryCollection,
+  type AdvisoryPackage,
+  type AdvisoryReference,
+  filterAdvisories,
+  formatUpdateinfo,
+  mergeAdvisories,
+  parseUpdateinfo,
+  readUpdateinfo,
+} from './updateinfo.js';
 export { escapeAttribute, escapeText, type XmlAttributes, type XmlHandler, type XmlLimits, XmlReader } from './xml.js';

@@ -10,6 +10,7 @@ import { OtherDecoder, type PackageChangelogs } from './other.js';
 import { PrimaryDecoder } from './primary.js';
 import { parseRepomd, type Repomd, type RepomdRecord, repomdRecord } from './repomd.js';
 import type { RepositoryPackage } from './repository-writer.js';
+import { type Advisory, readUpdateinfo } from './updateinfo.js';
 import { type XmlHandler, XmlReader } from './xml.js';
 
 /** A repository whose repomd.xml has been read. */
@@ -25,6 +26,8 @@ export interface Repository {
    * Texts of a package share memory with its neighbours: copy those you keep for long.
    */
   packages(options?: PackageReadOptions): AsyncIterable<RepositoryPackage>;
+  /** The advisories, from updateinfo; none where the repository has no such document. Digests as above. */
+  advisories(options?: DocumentLimits): AsyncIterable<Advisory>;
   /** The bytes of any document, decompressed. Digests as above. Throws REPO_MISSING_RECORD. */
   document(type: string, options?: DocumentLimits): AsyncIterable<Uint8Array>;
   /** The bytes of any document as they lie in the repository. Digests as above. Throws REPO_MISSING_RECORD. */
@@ -77,9 +80,19 @@ export async function openRepository(fetcher: Fetcher, options: OpenRepositoryOp
     repomd,
     repomdBytes: bytes,
     packages: (read) => readPackages(fetcher, repomd, { ...bounded(read), ...read }),
+    advisories: (limits) => readAdvisories(fetcher, repomd, bounded(limits)),
     document: (type, limits) => openDocument(fetcher, repomdRecord(repomd, type), bounded(limits)),
     storedDocument: (type, limits) => fetchDocument(fetcher, repomdRecord(repomd, type), bounded(limits)),
   };
+}
+
+async function* readAdvisories(
+  fetcher: Fetcher,
+  repomd: Repomd,
+  options: DocumentLimits,
+): AsyncGenerator<Advisory, void, void> {
+  const record = repomd.records.find((candidate) => candidate.type === 'updateinfo');
+  if (record !== undefined) yield* readUpdateinfo(openDocument(fetcher, record, options), record.location);
 }
 
 async function* readPackages(

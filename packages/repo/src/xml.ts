@@ -21,6 +21,8 @@ export interface XmlLimits {
   readonly maxAttributeBytes?: number;
   /** Bytes of one run of text as written. Default 10,000,000. */
   readonly maxTextBytes?: number;
+  /** Pass over a document type that declares nothing: comps.xml has one. Its DTD is not looked at. Default false. */
+  readonly allowDoctype?: boolean;
 }
 
 /** Attributes of the element just opened. Valid during the call only. */
@@ -49,6 +51,7 @@ export class XmlReader {
   readonly #maxDepth: number;
   readonly #maxAttributeBytes: number;
   readonly #maxTextBytes: number;
+  readonly #allowDoctype: boolean;
   readonly #attributes = new AttributeList();
   readonly #stack: string[] = [];
   /** Not yet consumed; one character per byte. */
@@ -68,6 +71,7 @@ export class XmlReader {
     this.#maxDepth = limits.maxDepth ?? 64;
     this.#maxAttributeBytes = limits.maxAttributeBytes ?? 1_048_576;
     this.#maxTextBytes = limits.maxTextBytes ?? 10_000_000;
+    this.#allowDoctype = limits.allowDoctype ?? false;
   }
 
   write(bytes: Uint8Array): void {
@@ -244,6 +248,13 @@ export class XmlReader {
       return end + 3;
     }
     if (text.length - tag < 9) return -1;
+    if (this.#allowDoctype && !this.#rootSeen && text.startsWith('<!DOCTYPE', tag)) {
+      const end = text.indexOf('>', tag);
+      if (end < 0 && text.length - tag < 1024) return -1;
+      const literal = `(?:"[^"<>[\\]]*"|'[^'<>[\\]]*')`;
+      const type = new RegExp(`^<!DOCTYPE\\s+[\\w.:-]+(?:\\s+(?:PUBLIC\\s+${literal}|SYSTEM)\\s+${literal})?\\s*>$`);
+      if (end > 0 && type.test(text.slice(tag, end + 1))) return end + 1;
+    }
     return this.#fail(this.#base + tag, 'no document type and no declarations', text.slice(tag, tag + 12));
   }
 
