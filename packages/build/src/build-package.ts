@@ -14,7 +14,8 @@ import { openPackage } from '@distrokit/rpm/node';
 import { claimFolder, removeFolder } from './build-folder.js';
 import { BuildLogClassifier } from './build-log.js';
 import type { Buildroot } from './buildroot.js';
-import type { BuildDriver, BuildTask, DriverOutcome, DriverReport, RootPackage } from './driver.js';
+import type { RootPackage } from './buildroot-lock.js';
+import type { BuildDriver, BuildTask, DriverOutcome, DriverReport } from './driver.js';
 import { BuildError } from './errors.js';
 
 /** What a build may use and who listens. */

@@ -2,14 +2,36 @@
  * The root that a build runs in: which files it sees, which arch it makes, its clock, host name and macros.
  */
 import { quote } from '@distrokit/rpm';
+import type { BuildrootLock } from './buildroot-lock.js';
+
+/** A package repository that a root is filled from. */
+export interface RootRepository {
+  /** Letters, digits, `-`, `_` and `.`. */
+  readonly id: string;
+  /** A folder, or a URL that the driver's package manager reads by itself. */
+  readonly location: string;
+  /** Key files that repomd.xml and packages must be signed with. `unsigned` must be said aloud. */
+  readonly trust: 'unsigned' | { readonly keyFiles: readonly string[] };
+}
+
+/** Where the files of a root come from. */
+export type RootOrigin =
+  /** This machine's own files, for the rpmbuild driver. */
+  | { readonly kind: 'host' }
+  /** Packages by name, with what they and the source require, from repositories. */
+  | {
+      readonly kind: 'repositories';
+      readonly repositories: readonly RootRepository[];
+      /** What every root holds, for instance `@buildsys-build`, or names. */
+      readonly packages: readonly string[];
+      readonly releasever: string;
+    }
+  /** Exactly the packages of a lock and nothing else; see `materializeLock`. */
+  | { readonly kind: 'lock'; readonly lock: BuildrootLock; readonly folder: string };
 
 /** The root file system of a build and what is fixed in it. */
 export interface Buildroot {
-  /** `host`: this machine's own files. `folder`: a root file system in a folder, entered by the chroot driver. */
-  readonly root:
-    | { readonly kind: 'host' }
-    | { readonly kind: 'folder'; readonly path: string }
-    | { readonly kind: 'image'; readonly image: string };
+  readonly root: RootOrigin;
   /** The arch to build for. Default: the driver's own. */
   readonly arch?: string;
   /**

@@ -6,6 +6,7 @@
  */
 import type { Abortable } from '@distrokit/rpm';
 import type { Buildroot } from './buildroot.js';
+import type { RootPackage } from './buildroot-lock.js';
 
 /** Runs builds. Implementations: `rpmbuildDriver`, `chrootDriver`, `mockDriver`, `podmanDriver`. */
 export interface BuildDriver {
@@ -76,16 +77,4 @@ export interface DriverOutcome {
   readonly foreign?: 'emulated' | 'cross';
   /** The packages of the root the build ran in, where the driver made the root. */
   readonly rootPackages?: readonly RootPackage[];
-}
-
-/** One package of the root that a build ran in. */
-export interface RootPackage {
-  readonly name: string;
-  readonly epoch?: number;
-  readonly version: string;
-  readonly release: string;
-  readonly arch: string;
-  /** MD5 of header and payload, the identity that rpm's database keeps. Hexadecimal. */
-  readonly sigmd5?: string;
-  readonly license?: string;
 }

@@ -62,6 +62,32 @@ export type BuildFault =
       readonly unresolved: readonly Unresolved[];
     }
   | {
+      /** The root of a build could not be made. */
+      readonly code: 'BUILD_ROOT_FAILED';
+      readonly failureClass: FailureClass;
+      readonly exitStatus: number | null;
+      readonly lastLogLines: readonly string[];
+    }
+  | {
+      /** A lock and what is there in its place do not agree. */
+      readonly code: 'BUILD_LOCK_MISMATCH';
+      /** In the lock and not there. NEVRAs. */
+      readonly missing: readonly string[];
+      /** There and not in the lock. */
+      readonly unexpected: readonly string[];
+      /** There with another content than the lock says. */
+      readonly changed: readonly string[];
+    }
+  | {
+      /** A document is not what it should be. */
+      readonly code: 'BUILD_BAD_DOCUMENT';
+      /** For instance `buildroot_lock.json`. */
+      readonly document: string;
+      readonly where: string;
+      readonly wanted: string;
+      readonly found: string;
+    }
+  | {
       /** What was handed over as a source is none. */
       readonly code: 'BUILD_BAD_SOURCE';
       readonly what: string;

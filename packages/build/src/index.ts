@@ -22,16 +22,29 @@ export {
   planBuild,
   type Unresolved,
 } from './build-plan.js';
-export { type Buildroot, hostBuildroot } from './buildroot.js';
+export { type Buildroot, hostBuildroot, type RootOrigin, type RootRepository } from './buildroot.js';
+export {
+  type BuildrootLock,
+  buildrootLock,
+  type LockedPackage,
+  type MockLock,
+  materializeLock,
+  mockLockOf,
+  parseMockLock,
+  type RootPackage,
+} from './buildroot-lock.js';
+export { type ChrootDriverOptions, chrootDriver } from './chroot-driver.js';
 export type {
   BuildDriver,
   BuildTask,
   DriverOptions,
   DriverOutcome,
   DriverReport,
-  RootPackage,
 } from './driver.js';
 export { BuildError, type BuildFault } from './errors.js';
+export { formatMockConfig, hashMockConfig, type MockConfig, mockConfigOf, parseMockConfig } from './mock-config.js';
+export { type MockDriverOptions, mockDriver } from './mock-driver.js';
+export type { MockValue } from './python-literal.js';
 export {
   type PreviousBuild,
   planRebuild,

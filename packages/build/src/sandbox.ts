@@ -15,8 +15,10 @@ export interface Sandbox {
   readonly bwrap: string;
   /** The root file system: this machine's own, read-only, or a folder that may be changed. */
   readonly root: { readonly path: string; readonly writable: boolean };
-  /** The build's own folder outside; holds `tmp`. */
+  /** The build's own folder outside; holds `tmp` (with `build` in it) and `vartmp`. */
   readonly folder: string;
+  /** What appears as `insideFolder`. */
+  readonly work: string;
   /** Folders of the root that are shown empty, for instance `/root`. They must exist. */
   readonly hidden: readonly string[];
   /** More folders to show, read-only: path outside, path inside. */
@@ -37,7 +39,7 @@ export function sandboxArgv(sandbox: Sandbox, argv: readonly string[]): string[]
     ...sandbox.hidden.flatMap((path) => ['--tmpfs', path]),
     ...['--bind', `${sandbox.folder}/tmp`, '/tmp'],
     ...['--bind', `${sandbox.folder}/vartmp`, '/var/tmp'],
-    ...['--bind', sandbox.folder, insideFolder],
+    ...['--bind', sandbox.work, insideFolder],
     ...sandbox.shown.flatMap(([outside, inside]) => ['--ro-bind', outside, inside]),
     ...['--unshare-all', '--die-with-parent', '--hostname', sandbox.hostName],
     '--clearenv',
