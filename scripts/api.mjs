@@ -20,6 +20,8 @@ const modules = new Map();
 
 const check = process.argv.includes('--check');
 const stale = [];
+/** Places that do not say their own types. Compiling a package refuses them; checking types without compiling does not. */
+const untyped = [];
 for (const folder of JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')).workspaces) {
   const path = join(folder, 'api.md');
   const fresh = describePackage(folder);
@@ -27,11 +29,15 @@ for (const folder of JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')
   stale.push(path);
   if (!check) writeFileSync(join(root, path), fresh);
 }
+if (untyped.length > 0) {
+  console.error(`exports must say their types (isolatedDeclarations):\n${untyped.join('\n')}`);
+  process.exitCode = 1;
+}
 if (check && stale.length > 0) {
   console.error(
     `the public surface changed and these lists did not: ${stale.join(', ')}\nRun \`npm run api\` and commit them.`,
   );
-  process.exit(1);
+  process.exitCode = 1;
 }
 
 /** @param {string} folder */
@@ -123,7 +129,15 @@ function readModule(path) {
     declaration: true,
   };
   const text = readFileSync(path, 'utf8');
-  const { outputText } = ts.transpileDeclaration(text, { fileName: path, compilerOptions: options });
+  const { outputText, diagnostics } = ts.transpileDeclaration(text, {
+    fileName: path,
+    compilerOptions: options,
+    reportDiagnostics: true,
+  });
+  for (const { start, messageText } of diagnostics) {
+    const line = text.slice(0, start).split('\n').length;
+    untyped.push(`${path.slice(root.length)}:${line}: ${ts.flattenDiagnosticMessageText(messageText, ' ')}`);
+  }
   const tree = ts.createSourceFile(path, outputText, ts.ScriptTarget.ES2023, true);
   const declared = new Map();
   for (const statement of tree.statements) {
