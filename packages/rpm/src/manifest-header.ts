@@ -228,7 +228,7 @@ function setChangelog(header: Builder, { changelog = [] }: PackageManifest): voi
 const SHA256 = 8;
 const largest32 = 0xffff_ffff;
 
-function setFiles(header: Builder, { files, payload, format }: HeaderFacts): void {
+function setFiles(header: Builder, { manifest, files, payload, format }: HeaderFacts): void {
   const sizes = files.map(sizeInHeader);
   // Each hard-link set counts once.
   const total = files.reduce(
@@ -303,10 +303,9 @@ function setFiles(header: Builder, { files, payload, format }: HeaderFacts): voi
     'FILELANGS',
     files.map(({ language }) => language),
   );
-  header.set(
-    'FILECOLORS',
-    files.map(({ index }) => payload.files.get(index)?.color ?? 0),
-  );
+  // Colors decide between packages of two arches: nothing to decide about sources.
+  const colors = files.map(({ index }) => payload.files.get(index)?.color ?? 0);
+  header.set('FILECOLORS', manifest.source === undefined ? colors : undefined);
   if (files.some(({ capabilities }) => capabilities !== '')) {
     header.set(
       'FILECAPS',
