@@ -32,7 +32,7 @@ const promised: Readonly<Record<string, readonly string[]>> = {
   '@distrokit/sign/node': ['signPackageFile', 'verifyPackageFile'],
   '@distrokit/repo': ['openRepository', 'writeRepository', 'RepoError'],
   '@distrokit/repo/node': ['createRepository', 'openRepositoryAt'],
-  '@distrokit/source': ['parseSpec', 'fetchSources', 'SourceError'],
+  '@distrokit/source': ['parseSpec', 'fetchSources', 'parseAutopatch', 'applyAutopatch', 'SourceError'],
   '@distrokit/build': ['planBuild', 'planArches', 'buildPackage', 'BuildError'],
 };
 

@@ -7,7 +7,7 @@
  */
 import type { BuildDriver, BuildNode, BuildPlan, BuildResult, Buildroot } from '@distrokit/build';
 import * as build from '@distrokit/build';
-import type { Fetcher, Repository, RepositoryPackage, RepositoryStore } from '@distrokit/repo';
+import type { Advisory, Fetcher, Repository, RepositoryPackage, RepositoryStore } from '@distrokit/repo';
 import * as repo from '@distrokit/repo';
 import * as repoNode from '@distrokit/repo/node';
 import type {
@@ -22,6 +22,7 @@ import type {
   Header,
   MainTags,
   Nevra,
+  PackageManifest,
   RpmFault,
   RpmPackage,
   SignatureTags,
@@ -59,6 +60,7 @@ export type Records = [
   Has<VerificationReport, { readonly digests: DigestReport; readonly ok: boolean }>,
   Has<VerificationReport, { readonly signatures: readonly { readonly status: string }[] }>,
   Has<Repository, { readonly revision: string }>,
+  Has<Repository, { advisories(options?: Abortable): AsyncIterable<Advisory> }>,
   Has<Spec, { toString(): string }>,
 ];
 export const digestAlgorithms: Includes<DigestAlgorithm, 'md5' | 'sha1' | 'sha256' | 'sha512' | 'sha3-256'> = true;
@@ -80,6 +82,7 @@ export async function calls(given: {
   readonly bytes: Uint8Array;
   readonly signal: AbortSignal;
   readonly at: Date;
+  readonly manifest: PackageManifest;
   readonly signer: Signer;
   readonly keyring: Keyring;
   readonly fetcher: Fetcher;
@@ -99,6 +102,14 @@ export async function calls(given: {
     onDeviation: (deviation: Deviation) => void deviation,
   });
   const names: readonly string[] | string | undefined = pkg.header.get('NAME');
+  const written: AsyncIterable<Uint8Array> = rpm.writePackage(given.manifest, {
+    format: 4,
+    compression: { type: 'zstd', level: 19 },
+    sourceDate: at,
+    buildHost: 'localhost',
+    reservedBytes: 4128,
+    signal,
+  });
   const order: -1 | 0 | 1 = rpm.compareEvr({ version: '1', release: '1' }, pkg.nevra);
   const digests: DigestReport = await rpm.checkDigests(pkg, { payload: true, signal });
   const memory: ByteSource = rpm.memorySource(given.bytes);
@@ -107,6 +118,7 @@ export async function calls(given: {
   const file: ByteSource = await rpmNode.fileSource('x.rpm');
   await using opened = await rpmNode.openPackage('x.rpm');
   const alsoPackage: RpmPackage = opened;
+  await rpmNode.extractPackage('x.rpm', 'folder');
 
   const signed: SignedPackage = await sign.signPackage(pkg, given.signer, { signedAt: at, signal });
   const report: VerificationReport = await sign.verifyPackage(pkg, given.keyring, { at, payload: true, signal });
@@ -138,13 +150,16 @@ export async function calls(given: {
   const spec: Spec = source.parseSpec('Name: x\n');
   await source.fetchSources(given.entries, given.lookaside, 'folder', { maxConcurrent: 4, signal });
 
+  const autopatch = source.parseAutopatch('actions: []\n');
+  source.applyAutopatch(new Map(), autopatch, { at, evr: pkg.nevra, existingTags: [] });
+
   const plan: BuildPlan = build.planBuild(given.nodes, (dependency: string) => dependency === 'gcc');
   const built: BuildResult = await build.buildPackage(given.source, given.buildroot, given.driver, {
     timeoutMs: 60_000,
     onLog: (line: string) => void line,
     signal,
   });
-  void [names, order, digests, memory, blob, range, file, alsoPackage, signed, signature, fingerprint];
+  void [names, written, order, digests, memory, blob, range, file, alsoPackage, signed, signature, fingerprint];
   void [chunks, listed, repomd, summary, spec, plan, built];
 }
 
