@@ -44,6 +44,24 @@ export type {
 export { BuildError, type BuildFault } from './errors.js';
 export { formatMockConfig, hashMockConfig, type MockConfig, mockConfigOf, parseMockConfig } from './mock-config.js';
 export { type MockDriverOptions, mockDriver } from './mock-driver.js';
+export {
+  formatNsvca,
+  type ModuleBuild,
+  type ModuleDependencies,
+  moduleContext,
+  moduleDistTag,
+  moduleIdentity,
+  moduleMacros,
+  type Nsvca,
+} from './module-build.js';
+export { compareNoarch, type NoarchBuild, type NoarchDifference, type NoarchReport } from './noarch.js';
+export {
+  buildType,
+  type ProvenanceInput,
+  type ProvenanceRecord,
+  provenanceOf,
+  type ResolvedDependency,
+} from './provenance.js';
 export type { MockValue } from './python-literal.js';
 export {
   type PreviousBuild,
@@ -53,6 +71,7 @@ export {
   type RebuildPlan,
   type RebuildReason,
 } from './rebuild-plan.js';
+export { compareBuilds, type PackageDifference, type ReproductionReport } from './reproduction.js';
 export {
   expandRoot,
   type RootCandidate,
