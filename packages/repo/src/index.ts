@@ -3,6 +3,7 @@
  * needs a file system.
  */
 
+export { filterRepository, type MergeSource, mergeRepositories, splitRepository } from './combine-repositories.js';
 export {
   type Comps,
   type CompsCategory,
@@ -19,6 +20,7 @@ export type { DocumentLimits } from './document-reader.js';
 export type { DocumentCompression, RepositoryChecksum } from './document-writer.js';
 export { RepoError, type RepoFault } from './errors.js';
 export { type Fetcher, type FetchFunction, fetchBytes, httpFetcher, memoryFetcher } from './fetcher.js';
+export { type ModifyOptions, modifyRepository } from './modify-repository.js';
 export {
   filterModules,
   formatModules,
