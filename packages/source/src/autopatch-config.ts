@@ -21,12 +21,11 @@ const replace = z
     rfind: text.optional(),
     replace: z.string(),
     count: z.int().min(-1).default(-1),
-    /** Our own: how many places must change, no more and no fewer. */
     expect: z.int().min(0).optional(),
   })
   .refine((entry) => (entry.find === undefined) !== (entry.rfind === undefined), 'either find or rfind');
-const actionSchemas = {
-  replace: replace,
+const actionSchemas: { readonly [Name in AutopatchActionName]: z.ZodType<AutopatchEntries[Name]> } = {
+  replace,
   delete_line: z.strictObject({ target: text, lines: z.array(text).min(1) }),
   modify_release: z.strictObject({
     suffix: text,
@@ -41,7 +40,6 @@ const actionSchemas = {
     modify_spec: z.boolean().default(true),
     insert_almalinux_line: z.boolean().optional(),
     no_backup: z.boolean().default(false),
-    /** Our own: where the file came from. */
     origin: origin.optional(),
   }),
   delete_files: z.strictObject({ file_name: text }),
@@ -53,17 +51,100 @@ const actionSchemas = {
     content: text,
     subpackage: text.optional(),
   }),
-} as const;
+};
+
+/** `replace`: text or a pattern in every file that a target names. */
+export interface AutopatchReplace {
+  readonly target: string;
+  /** Either `find`, plain text, or `rfind`, a pattern. */
+  readonly find?: string | undefined;
+  readonly rfind?: string | undefined;
+  /** Empty deletes. */
+  readonly replace: string;
+  /** −1 for all. */
+  readonly count: number;
+  /** Our own: how many places must change, no more and no fewer. */
+  readonly expect?: number | undefined;
+}
+
+/** `delete_line`: lines or blocks of lines. */
+export interface AutopatchDeleteLine {
+  readonly target: string;
+  readonly lines: readonly string[];
+}
+
+/** `modify_release`: a suffix on the release. */
+export interface AutopatchModifyRelease {
+  readonly suffix: string;
+  readonly enabled: boolean;
+  /** Take the next free number of the tags that exist. */
+  readonly auto_increment: boolean;
+}
+
+/** `changelog_entry`: one entry, also the text of the commit. */
+export interface AutopatchChangelogEntry {
+  readonly name: string;
+  readonly email: string;
+  readonly line: readonly string[];
+}
+
+/** `add_files`: a patch or a source from the configuration's own files. */
+export interface AutopatchAddFile {
+  readonly type: 'patch' | 'source';
+  readonly name: string;
+  readonly number: number | 'Latest';
+  readonly modify_spec: boolean;
+  readonly insert_almalinux_line?: boolean | undefined;
+  readonly no_backup: boolean;
+  /** Our own: where the file came from. */
+  readonly origin?: AutopatchOrigin | undefined;
+}
+
+/** Where an added file came from. */
+export interface AutopatchOrigin {
+  readonly url?: string | undefined;
+  readonly commit?: string | undefined;
+  readonly cve?: readonly string[] | undefined;
+}
+
+/** `delete_files`: a file of the tree, or its line in the list of blobs. */
+export interface AutopatchDeleteFile {
+  readonly file_name: string;
+}
+
+/** `run_script`: a script of the configuration; run by the caller, or not at all. */
+export interface AutopatchRunScript {
+  readonly script: string;
+  readonly cwd: 'rpms' | 'autopatch';
+}
+
+/** `add_line`: lines at the top or bottom of a section. */
+export interface AutopatchAddLine {
+  readonly target: 'spec';
+  readonly section: string;
+  readonly location: 'top' | 'bottom';
+  readonly content: string;
+  readonly subpackage?: string | undefined;
+}
+
+/** The entries of each of the eight actions. */
+export interface AutopatchEntries {
+  readonly replace: AutopatchReplace;
+  readonly delete_line: AutopatchDeleteLine;
+  readonly modify_release: AutopatchModifyRelease;
+  readonly changelog_entry: AutopatchChangelogEntry;
+  readonly add_files: AutopatchAddFile;
+  readonly delete_files: AutopatchDeleteFile;
+  readonly run_script: AutopatchRunScript;
+  readonly add_line: AutopatchAddLine;
+}
 
 /** The eight actions. */
-export type AutopatchActionName = keyof typeof actionSchemas;
+export type AutopatchActionName = keyof AutopatchEntries;
 
 /** One action with its entries. */
 export type AutopatchAction = {
-  readonly [Name in AutopatchActionName]: {
-    readonly name: Name;
-    readonly entries: readonly Readonly<z.output<(typeof actionSchemas)[Name]>>[];
-  };
+  readonly [Name in AutopatchActionName]: { readonly name: Name; readonly entries: readonly AutopatchEntries[Name][] };
 }[AutopatchActionName];
 
 /** Parameters of a whole document, with their defaults filled in. */
@@ -158,7 +239,7 @@ function readActions(item: unknown, where: string): AutopatchAction[] {
       throw badConfig(where, Object.keys(actionSchemas).join(', '), name);
     }
     if (!Array.isArray(entries) || entries.length === 0) throw badConfig(`${where}.${name}`, 'a list', typeof entries);
-    const schema = actionSchemas[name as AutopatchActionName] as z.ZodType;
+    const schema: z.ZodType = actionSchemas[name as AutopatchActionName];
     const read = entries.map((entry: unknown, index) => check(schema, entry, `${where}.${name}[${index}]`));
     return { name, entries: read } as unknown as AutopatchAction;
   });

@@ -9,29 +9,11 @@
  *
  * Reference: AlmaLinux, autopatch-tool, docs/configuration.md
  */
-import { type Evr, formatEvr, quote } from '@distrokit/rpm';
-import type { AutopatchAction, AutopatchConfig } from './autopatch-config.js';
-import { editLines, type LineEdit } from './autopatch-lines.js';
-import {
-  addApplyLine,
-  addChangelogLines,
-  addSectionLines,
-  addTagLine,
-  NoPlace,
-  suffixReleaseLines,
-} from './autopatch-spec.js';
-import { detectLayout } from './dist-git-layout.js';
+import type { Evr } from '@distrokit/rpm';
+import type { AutopatchConfig } from './autopatch-config.js';
+import { AutopatchRun } from './autopatch-run.js';
 import { SourceError } from './errors.js';
-import { checkFileName } from './file-name.js';
-import {
-  type AddedFile,
-  type ModificationResult,
-  type ModificationStep,
-  type TreeFiles,
-  textOf,
-} from './modification.js';
-import type { PatchOrigin } from './patch-origin.js';
-import { parseSpec, type Spec } from './spec.js';
+import type { ModificationResult, TreeFiles } from './modification.js';
 
 /** `compatible`: the bytes of the original tool. `strict`: the same language without its surprises. */
 export type AutopatchMode = 'compatible' | 'strict';
@@ -79,456 +61,47 @@ export function applyAutopatch(
   options: ApplyAutopatchOptions,
 ): ModificationResult {
   const run = new AutopatchRun(files, config, options);
-  config.actions.forEach((action, index) => {
-    run.apply(action, `actions[${index}].${action.name}`);
-  });
+  for (const step of run.steps()) step.apply();
   return run.result();
 }
 
-/** Paths that a target names: `spec` is the only `*.spec`, anything else a pattern over the ends of paths. Sorted. */
-export function autopatchTargets(files: TreeFiles, target: string): string[] {
-  const paths = [...files.keys()].filter((path) => !path.startsWith('tests/')).sort((a, b) => (a < b ? -1 : 1));
-  if (target === 'spec') return paths.filter((path) => path.endsWith('.spec'));
-  const pattern = globPattern(target);
-  return paths.filter((path) => pattern.test(path));
+/** An entry of a document that does not fit a tree any more. */
+export interface AutopatchDrift {
+  /** Where in the document: `actions[1].replace[0]`. */
+  readonly where: string;
+  readonly target: string;
+  readonly wanted: string;
+  readonly found: string;
 }
 
-/** The release suffix that a document's `modify_release` stands for, with `auto_increment` resolved against tags. */
-export function autopatchSuffix(
-  entry: { readonly suffix: string; readonly auto_increment: boolean },
-  tagPrefix: string,
-  baseTag: string | undefined,
-  existingTags: readonly string[],
-): string {
-  if (!entry.auto_increment) return entry.suffix;
-  const match = /^(.*?)(\d+)$/.exec(entry.suffix);
-  if (!match) throw new NoPlace('a suffix that ends in a number');
-  if (baseTag === undefined) throw new TypeError('"baseTag" is needed for auto_increment');
-  const [, stem = '', number = ''] = match;
-  const prefix = `${tagPrefix}${baseTag}${stem}`;
-  const used = existingTags
-    .filter((tag) => tag.startsWith(prefix) && /^\d+$/.test(tag.slice(prefix.length)))
-    .map((tag) => Number(tag.slice(prefix.length)));
-  return `${stem}${used.length === 0 ? number : Math.max(...used) + 1}`;
-}
-
-class AutopatchRun {
-  readonly #files: Map<string, Uint8Array>;
-  readonly #config: AutopatchConfig;
-  readonly #options: ApplyAutopatchOptions;
-  readonly #mode: AutopatchMode;
-  readonly #log: ModificationStep[] = [];
-  readonly #added: AddedFile[] = [];
-  readonly #messages: string[] = [];
-  #author: { name: string; email: string } | undefined;
-  #suffix = '';
-  #headings = new Set<string>();
-
-  constructor(files: TreeFiles, config: AutopatchConfig, options: ApplyAutopatchOptions) {
-    this.#files = new Map(files);
-    this.#config = config;
-    this.#options = options;
-    this.#mode = options.mode ?? 'strict';
-    if (Number.isNaN(options.at.getTime())) throw new RangeError('"at" must be a valid date');
-  }
-
-  result(): ModificationResult {
-    return {
-      files: this.#files,
-      commitMessage: this.#messages.join('\n'),
-      author: this.#author,
-      tagSuffix: this.#suffix,
-      added: this.#added,
-      log: this.#log,
-    };
-  }
-
-  apply(action: AutopatchAction, where: string): void {
-    if (action.name === 'changelog_entry') {
-      this.#changelog(action.entries, where);
-      return;
-    }
-    if (action.name === 'modify_release') {
-      for (const [i, entry] of action.entries.entries()) {
-        // A disabled entry also ends the ones after it.
-        if (!entry.enabled) return;
-        this.#at(`${where}[${i}]`, 'spec', () => this.#modifyRelease(entry, `${where}[${i}]`));
-      }
-      return;
-    }
-    for (const [i, entry] of action.entries.entries()) {
-      const place = `${where}[${i}]`;
-      const target = 'target' in entry ? entry.target : 'file_name' in entry ? entry.file_name : 'spec';
-      this.#at(place, target, () => {
-        if (action.name === 'replace') this.#replace(action.entries[i]!, place);
-        else if (action.name === 'delete_line') this.#deleteLines(action.entries[i]!, place);
-        else if (action.name === 'add_files') this.#addFile(action.entries[i]!, place);
-        else if (action.name === 'delete_files') this.#deleteFile(action.entries[i]!, place);
-        else if (action.name === 'add_line') this.#addLine(action.entries[i]!, place);
-        else
-          this.#runScript(
-            action.entries[i] as Extract<AutopatchAction, { name: 'run_script' }>['entries'][number],
-            place,
-          );
-      });
-    }
-  }
-
-  /** Turns "no place" into an error that names the action. */
-  #at(where: string, target: string, action: () => void): void {
-    try {
-      action();
-    } catch (error) {
-      if (!(error instanceof NoPlace) && !(error instanceof SyntaxError)) throw error;
-      throw notApplied(where, target, error.message, 'no such place', error);
-    }
-  }
-
-  #replace(entry: Extract<AutopatchAction, { name: 'replace' }>['entries'][number], where: string): void {
-    const source = entry.find ?? entry.rfind ?? '';
-    const edit = {
-      find: textLines(source),
-      replace: entry.replace === '' ? undefined : textLines(entry.replace),
-      pattern: entry.rfind !== undefined,
-      count: entry.count,
-    };
-    let total = 0;
-    const paths = this.#paths(entry.target, where);
-    for (const path of paths) {
-      const changes = this.#edit(path, { ...edit, isSpec: entry.target === 'spec' });
-      if (changes === 0 && (this.#mode === 'compatible' || paths.length === 1)) {
-        throw notApplied(where, path, `the text ${quote(source, 120)}`, 'nothing that matches');
-      }
-      total += changes;
-    }
-    if (total === 0) throw notApplied(where, entry.target, `the text ${quote(source, 120)}`, 'nothing that matches');
-    if (entry.expect !== undefined && total !== entry.expect) {
-      throw notApplied(where, entry.target, `${entry.expect} places to change`, `${total}`);
-    }
-    this.#note(where, `${entry.target}: ${total} replaced`);
-  }
-
-  #deleteLines(entry: Extract<AutopatchAction, { name: 'delete_line' }>['entries'][number], where: string): void {
-    const path = this.#paths(entry.target, where)[0]!;
-    for (const text of entry.lines) {
-      const edit = {
-        find: textLines(text),
-        replace: undefined,
-        pattern: false,
-        count: -1,
-        isSpec: entry.target === 'spec',
-      };
-      if (this.#edit(path, edit) === 0)
-        throw notApplied(where, path, `the text ${quote(text, 120)}`, 'nothing that matches');
-    }
-    this.#note(where, `${entry.target}: ${entry.lines.length} deleted`);
-  }
-
-  #modifyRelease(entry: Extract<AutopatchAction, { name: 'modify_release' }>['entries'][number], where: string): void {
-    const tags = this.#options.existingTags ?? [];
-    const suffix = autopatchSuffix(entry, this.#config.parameters.tagPrefix, this.#options.baseTag, tags);
-    if (this.#mode === 'strict') this.#editSpec((spec) => spec.suffixRelease(suffix));
-    else this.#rewrite(this.#specPath(), (lines) => suffixReleaseLines(lines, suffix));
-    this.#suffix += suffix;
-    this.#note(where, `spec: release ends with ${suffix}`);
-  }
-
-  #changelog(entries: Extract<AutopatchAction, { name: 'changelog_entry' }>['entries'], where: string): void {
-    const messages = entries.map((entry) => [...entry.line]);
-    this.#author ??= { name: entries[0]!.name, email: entries[0]!.email };
-    for (let i = entries.length - 1; i >= 0; i--) {
-      const entry = entries[i]!;
-      const place = `${where}[${i}]`;
-      let automatic = false;
-      this.#at(place, 'spec', () => {
-        automatic = !this.#addEntry(entry, place);
-      });
-      if (!automatic) continue;
-      messages[i]![0] = `AlmaLinux changes: ${messages[i]![0] ?? ''}`;
-      break;
-    }
-    this.#messages.push(...messages.flat());
-  }
-
-  /** False when the changelog is made from git history. */
-  #addEntry(
-    entry: { readonly name: string; readonly email: string; readonly line: readonly string[] },
-    where: string,
-  ): boolean {
-    const path = this.#specPath();
-    if (this.#mode === 'strict') {
-      const spec = this.#spec();
-      if (spec.hasAutochangelog) return false;
-      const evr = formatEvr(this.#evr(spec.toString(), where));
-      this.#editSpec((s) =>
-        s.addChangelogEntry({ date: this.#options.at, name: entry.name, email: entry.email, evr, lines: entry.line }),
-      );
-    } else {
-      const text = this.#text(path);
-      const lines = fileLines(text);
-      if (lines.some((line) => line.trim() === '%autochangelog')) return false;
-      const evr = formatEvr(this.#evr(text, where));
-      const written = addChangelogLines(lines, { ...entry, items: entry.line }, evr, this.#options.at);
-      this.#write(path, `${written!.join('\n')}\n`);
-    }
-    this.#note(where, 'spec: changelog entry');
-    return true;
-  }
-
-  #evr(text: string, where: string): Evr {
-    const { evr } = this.#options;
-    if (typeof evr === 'function') return evr(text);
-    if (evr) return { ...evr, release: evr.release.endsWith(this.#suffix) ? evr.release : evr.release + this.#suffix };
-    const { ignoreVersionMacros, ignoreReleaseMacros, elVersion } = this.#config.parameters;
-    const spec = parseSpec(text);
-    const macros = { dist: null, ...(elVersion === undefined ? {} : { rhel: elVersion }) };
-    const tags = spec.evaluateTags({ macros }).filter((tag) => tag.section === 0);
-    const value = (name: string, raw: boolean): string | undefined => {
-      const tag = tags.find((found) => found.name.toLowerCase() === name && found.active !== false);
-      if (!tag) return undefined;
-      if (raw) return tag.raw;
-      if (tag.value.known) return tag.value.value;
-      throw notApplied(where, 'spec', `a ${name} that can be told without running macros`, tag.value.reason);
-    };
-    const epoch = value('epoch', false);
-    const version = value('version', ignoreVersionMacros);
-    const release = value('release', ignoreReleaseMacros);
-    if (version === undefined || release === undefined) throw notApplied(where, 'spec', 'Version and Release', 'none');
-    return epoch === undefined ? { version, release } : { epoch: Number(epoch), version, release };
-  }
-
-  #addFile(entry: Extract<AutopatchAction, { name: 'add_files' }>['entries'][number], where: string): void {
-    checkFileName(entry.name);
-    const content = this.#options.payload?.get(entry.name);
-    if (!content) throw notApplied(where, entry.name, 'the file among the configuration’s files', 'none of that name');
-    const specs = [...this.#files.keys()].some((path) => path.startsWith('SPECS/'));
-    const path = specs ? `SOURCES/${entry.name}` : entry.name;
-    if (this.#files.has(path)) throw notApplied(where, path, 'a path that is free', 'a file');
-    if (entry.modify_spec) this.#declareFile(entry);
-    this.#files.set(path, content);
-    this.#added.push({ path, ...(entry.origin ? { origin: addedOrigin(entry.origin) } : {}) });
-    this.#note(where, `added ${path}`);
-  }
-
-  #declareFile(entry: Extract<AutopatchAction, { name: 'add_files' }>['entries'][number]): void {
-    const heading = entry.insert_almalinux_line ?? this.#config.parameters.insertAlmalinuxLine;
-    if (this.#mode === 'strict') {
-      this.#editSpec((spec) => declareStrictly(spec, entry, heading));
-      return;
-    }
-    const lists =
-      entry.type === 'patch' ? [...this.#files.keys()].filter((path) => path.endsWith('.patches')).sort() : [];
-    const path = lists[0] ?? this.#specPath();
-    const first = (what: string): boolean => {
-      if (!heading || this.#headings.has(what)) return false;
-      this.#headings.add(what);
-      return true;
-    };
-    let number: number | undefined;
-    this.#rewrite(path, (lines) => {
-      const made = addTagLine(lines, entry, first(entry.type));
-      number = made.number;
-      return made.lines;
-    });
-    if (entry.type !== 'patch' || lists.length > 0) return;
-    const specPath = this.#specPath();
-    const name = this.#options.packageName ?? specPath.slice(specPath.lastIndexOf('/') + 1, -'.spec'.length);
-    this.#rewrite(specPath, (lines) => {
-      const patch = { name: entry.name, number, noBackup: entry.no_backup };
-      const applied = addApplyLine(lines, patch, name === 'kernel', heading && !this.#headings.has('apply'));
-      if (applied.length > lines.length) this.#headings.add('apply');
-      return applied;
-    });
-  }
-
-  #deleteFile(entry: { readonly file_name: string }, where: string): void {
-    const [found] = autopatchTargets(this.#files, entry.file_name);
-    if (found !== undefined) {
-      this.#files.delete(found);
-      this.#note(where, `deleted ${found}`);
-      return;
-    }
-    const { list } = detectLayout(
-      'tree',
-      [...this.#files.keys()].filter((path) => !path.includes('/')),
-    );
-    if (list === undefined) throw notApplied(where, entry.file_name, 'the file, or a list that names it', 'neither');
-    const pattern =
-      this.#mode === 'strict'
-        ? new RegExp(`(?:\\(|\\s)(?:SOURCES/)?${escapePattern(entry.file_name.replace(/^SOURCES\//, ''))}(?:\\)|\\s*$)`)
-        : new RegExp(`SHA512 \\(${entry.file_name}\\)|[0-9a-f]{40} ${entry.file_name}`);
-    const lines = fileLines(this.#text(list));
-    const at = lines.findIndex((line) => pattern.test(line));
-    if (at < 0) {
-      if (this.#mode === 'strict') throw notApplied(where, list, `a line for ${quote(entry.file_name)}`, 'none');
-      this.#note(where, `${list}: no line for ${entry.file_name}`);
-      return;
-    }
-    this.#rewrite(list, () => lines.filter((_, i) => i !== at));
-    this.#note(where, `${list}: dropped ${entry.file_name}`);
-  }
-
-  #addLine(entry: Extract<AutopatchAction, { name: 'add_line' }>['entries'][number], where: string): void {
-    if (this.#mode === 'compatible') this.#rewrite(this.#specPath(), (lines) => addSectionLines(lines, entry));
-    else {
-      const section = entry.section.replace(/^%/, '');
-      const name = section === 'global' ? (entry.subpackage === undefined ? 'preamble' : 'package') : section;
-      this.#editSpec((spec) => {
-        const wanted = entry.subpackage;
-        const found = spec.sections.find(
-          (s) =>
-            s.name === name &&
-            (wanted === undefined
-              ? name === 'preamble' || !/^(?:-n\s+)?[^-\s]/.test(s.argument)
-              : namesSubpackage(s.argument, wanted)),
-        );
-        if (!found) throw new NoPlace(`%${section}${wanted ? ` ${wanted}` : ''}`);
-        return spec.insertIntoSection({
-          section: name,
-          argument: found.argument,
-          at: entry.location,
-          lines: textLines(entry.content),
-        });
-      });
-    }
-    this.#note(where, `spec: lines at the ${entry.location} of ${entry.section}`);
-  }
-
-  #runScript(entry: { readonly script: string; readonly cwd: 'rpms' | 'autopatch' }, where: string): void {
-    checkFileName(entry.script);
-    const { runScript } = this.#options;
-    if (!runScript)
-      throw notApplied(where, entry.script, 'a function that runs scripts', 'none: nothing is executed here');
-    const after = runScript({ name: entry.script, cwd: entry.cwd, files: new Map(this.#files) });
-    this.#files.clear();
-    for (const [path, bytes] of after) this.#files.set(path, bytes);
-    this.#note(where, `ran ${entry.script}`);
-  }
-
-  #edit(path: string, edit: LineEdit): number {
-    const text = this.#text(path);
-    const { lines, changes } = editLines(fileLines(text), edit, this.#mode);
-    if (changes > 0) this.#write(path, joinLines(lines, text, this.#mode));
-    return changes;
-  }
-
-  #editSpec(edit: (spec: Spec) => Spec): void {
-    this.#write(this.#specPath(), edit(this.#spec()).toString());
-  }
-
-  #spec(): Spec {
-    return parseSpec(this.#text(this.#specPath()));
-  }
-
-  #rewrite(path: string, edit: (lines: readonly string[]) => readonly string[]): void {
-    const text = this.#text(path);
-    this.#write(path, joinLines(edit(fileLines(text)), text, this.#mode));
-  }
-
-  #specPath(): string {
-    const paths = autopatchTargets(this.#files, 'spec');
-    if (paths.length === 1) return paths[0]!;
-    throw new SourceError(
-      {
-        code: 'SOURCE_BAD_TREE',
-        where: 'tree',
-        wanted: 'one spec',
-        found: paths.length === 0 ? 'none' : paths.join(', '),
-      },
-      `source tree: wanted one spec, found ${paths.length === 0 ? 'none' : quote(paths.join(', '), 200)}`,
-    );
-  }
-
-  #paths(target: string, where: string): string[] {
-    if (target === 'spec') return [this.#specPath()];
-    const paths = autopatchTargets(this.#files, target);
-    if (paths.length === 0) throw notApplied(where, target, 'a file of that name', 'none');
-    return paths;
-  }
-
-  #text(path: string): string {
-    const text = textOf(this.#files.get(path)!);
-    if (text === undefined || text === '') {
-      throw notApplied('document', path, 'a file of UTF-8 text', text === '' ? 'an empty file' : 'other bytes');
-    }
-    return text;
-  }
-
-  #write(path: string, text: string): void {
-    this.#files.set(path, Buffer.from(text, 'utf8'));
-  }
-
-  #note(where: string, what: string): void {
-    this.#log.push({ where, what });
-  }
-}
-
-function declareStrictly(
-  spec: Spec,
-  entry: Extract<AutopatchAction, { name: 'add_files' }>['entries'][number],
-  heading: boolean,
-): Spec {
-  const number = entry.number === 'Latest' ? undefined : entry.number;
-  if (entry.type === 'source') {
-    const comment = heading ? ['AlmaLinux Source'] : [];
-    return spec.addSource({ file: entry.name, number, comment });
-  }
-  const { origin } = entry;
-  const link: PatchOrigin | undefined =
-    origin?.url === undefined ? undefined : { kind: 'other', url: origin.url, cves: origin.cve ?? [] };
-  return spec.addPatch({ file: entry.name, number, origin: link, comment: heading ? ['AlmaLinux Patch'] : [] });
-}
-
-function addedOrigin(origin: {
-  url?: string | undefined;
-  commit?: string | undefined;
-  cve?: string[] | undefined;
-}): NonNullable<AddedFile['origin']> {
-  return {
-    ...(origin.url === undefined ? {} : { url: origin.url }),
-    ...(origin.commit === undefined ? {} : { commit: origin.commit }),
-    ...(origin.cve === undefined ? {} : { cve: origin.cve }),
-  };
-}
-
-function namesSubpackage(argument: string, name: string): boolean {
-  const words = argument.split(/\s+/);
-  return words.some((word, i) => word === name && (i === 0 || words[i - 1] === '-n'));
-}
-
-/** A value of the document as lines; the newline that ends a YAML block is no line of its own. */
-function textLines(text: string): string[] {
-  return text.replace(/\n$/, '').split('\n');
-}
-
-function fileLines(text: string): string[] {
-  return text.replace(/\r?\n$/, '').split(/\r\n|\r|\n/);
-}
-
-function joinLines(lines: readonly string[], before: string, mode: AutopatchMode): string {
-  // The original writes plain line ends everywhere, and one at the end.
-  const eol = mode === 'strict' && before.includes('\r\n') ? '\r\n' : '\n';
-  const end = mode === 'strict' && !before.endsWith('\n') ? '' : eol;
-  return lines.join(eol) + end;
-}
-
-function globPattern(glob: string): RegExp {
-  const body = glob.replace(/\*\*\/|[\s\S]/g, (part) => {
-    if (part === '**/') return '(?:.*/)?';
-    if (part === '*') return '[^/]*';
-    return part === '?' ? '[^/]' : escapePattern(part);
+/**
+ * Which entries of a document no longer fit a tree, for instance a new import: each is tried, and one that fails does
+ * not keep the next ones from being tried. Empty when the document applies as it is.
+ *
+ * Scripts are not run and count as fitting. Throws only for what is wrong with the tree as a whole.
+ */
+export function driftAutopatch(
+  files: TreeFiles,
+  config: AutopatchConfig,
+  options: ApplyAutopatchOptions,
+): AutopatchDrift[] {
+  const run = new AutopatchRun(files, config, {
+    ...options,
+    runScript: options.runScript ?? (({ files: same }) => same),
   });
-  return new RegExp(`(?:^|/)${body}$`);
-}
-
-function escapePattern(text: string): string {
-  return text.replace(/[\\^$.*+?()[\]{}|/]/g, '\\$&');
-}
-
-function notApplied(where: string, target: string, wanted: string, found: string, cause?: unknown): SourceError {
-  return new SourceError(
-    { code: 'SOURCE_NOT_APPLIED', where, target, wanted, found },
-    `${where} on ${quote(target, 200)}: wanted ${wanted}, found ${found}`,
-    cause === undefined ? undefined : { cause },
-  );
+  const drift: AutopatchDrift[] = [];
+  for (const step of run.steps()) {
+    try {
+      step.apply();
+    } catch (error) {
+      const fault = error instanceof SourceError ? error.fault : undefined;
+      if (fault?.code === 'SOURCE_NOT_APPLIED') {
+        const { target, wanted, found } = fault;
+        drift.push({ where: step.where, target, wanted, found });
+      } else if (fault?.code === 'SOURCE_EDIT_FAILED' || fault?.code === 'SOURCE_BAD_SPEC') {
+        drift.push({ where: step.where, target: 'spec', wanted: fault.wanted, found: fault.found });
+      } else throw error;
+    }
+  }
+  return drift;
 }

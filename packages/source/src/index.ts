@@ -5,19 +5,31 @@
  */
 export {
   type ApplyAutopatchOptions,
+  type AutopatchDrift,
   type AutopatchMode,
   type AutopatchScript,
   applyAutopatch,
-  autopatchSuffix,
-  autopatchTargets,
+  driftAutopatch,
 } from './autopatch.js';
 export {
   type AutopatchAction,
   type AutopatchActionName,
+  type AutopatchAddFile,
+  type AutopatchAddLine,
+  type AutopatchChangelogEntry,
   type AutopatchConfig,
+  type AutopatchDeleteFile,
+  type AutopatchDeleteLine,
+  type AutopatchEntries,
+  type AutopatchModifyRelease,
+  type AutopatchOrigin,
   type AutopatchParameters,
+  type AutopatchReplace,
+  type AutopatchRunScript,
   parseAutopatch,
 } from './autopatch-config.js';
+export { type AutopatchFinding, lintAutopatch } from './autopatch-lint.js';
+export { autopatchSuffix, autopatchTargets } from './autopatch-target.js';
 export { type DistGit, type FetchDistGitOptions, fetchDistGit, listedSources } from './dist-git.js';
 export { type DetectedLayout, type DistGitLayout, detectLayout } from './dist-git-layout.js';
 export { SourceError, type SourceFault, type TriedPlace } from './errors.js';

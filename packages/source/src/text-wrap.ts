@@ -25,12 +25,17 @@ export function wrapText(text: string, width: number, first: string, rest: strin
     }
     for (const part of hyphenParts(chunk)) {
       let left = part;
-      if (length(line) + gap.length + length(left) > width && !empty) flush();
+      // A word that fits no line is cut where this line ends, one that fits the next line goes there.
       while (length(line) + gap.length + length(left) > width) {
-        const room = Math.max(1, width - length(line) - gap.length);
-        const points = [...left];
-        line += gap + points.slice(0, room).join('');
-        left = points.slice(room).join('');
+        const indent = length(lines.length === 0 ? first : rest);
+        const room = width - length(line) - gap.length;
+        if (length(left) > width - indent && room > 0) {
+          const points = [...left];
+          const hyphen = points.lastIndexOf('-', room - 1);
+          const cut = hyphen > 0 && points.slice(0, hyphen).some((point) => point !== '-') ? hyphen + 1 : room;
+          line += gap + points.slice(0, cut).join('');
+          left = points.slice(cut).join('');
+        }
         flush();
       }
       if (left === '') continue;
