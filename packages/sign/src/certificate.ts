@@ -60,6 +60,9 @@ export interface KeyState {
   readonly fault: string | undefined;
 }
 
+/** The fault of a signing subkey that does not say itself whose it is. */
+export const NO_CROSS_SIGNATURE = 'no valid signature back by the subkey';
+
 /** What a signature over keys covers. */
 type SignedData = (signature: SignaturePacket) => readonly Uint8Array[];
 
@@ -146,7 +149,7 @@ export function subkeyState(certificate: Certificate, subkey: Subkey, at: Date):
   const binding = newestValid(certificate, subkey.signatures, [0x18], data, at, faults);
   const sign = binding !== undefined && maySign(subkey.key, binding);
   let fault = binding ? undefined : (faults[0] ?? 'no valid binding signature');
-  if (binding && sign && !isCrossSigned(certificate, subkey, binding)) fault = 'no valid signature back by the subkey';
+  if (binding && sign && !isCrossSigned(certificate, subkey, binding)) fault = NO_CROSS_SIGNATURE;
   return { binding, expiresAt: binding && expiryOf(subkey.key, binding), revocations, maySign: sign, fault };
 }
 

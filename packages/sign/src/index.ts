@@ -14,6 +14,8 @@ export {
   verifyDetached,
 } from './detached.js';
 export { SignError, type SignFault } from './errors.js';
+export { allClients, type Client, type ClientVerdict, checkKey, type KeyProblem } from './key-check.js';
+export { planRotation, type RotationOptions, type RotationPlan, type RotationStep } from './key-rotation.js';
 export { Keyring, type KeyringKey, type SkippedKey } from './keyring.js';
 export {
   type GeneratedKey,

@@ -1,0 +1,90 @@
+/** Keys that gpg makes, in every state that a key can be in, and packets cut out of them by hand. */
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type Outcome, tool } from './judges.js';
+
+/** A gpg of its own, with a clock that stands where it is told to. */
+export interface Gpg {
+  readonly home: string;
+  run(time: string, ...args: string[]): Promise<string>;
+  /** Detached, binary, by exactly this key. */
+  sign(time: string, key: string, data: string): Promise<Uint8Array>;
+  fingerprints(): Promise<string[]>;
+  publicKey(): Promise<string>;
+  secretKey(): Promise<string>;
+}
+
+/** Times are like `20260101T000000`. */
+export async function gpgIn(folder: string, name: string): Promise<Gpg> {
+  const home = join(folder, `gpg-${name}`);
+  await mkdir(home, { mode: 0o700 });
+  const base = ['--homedir', home, '--batch', '--yes', '--pinentry-mode', 'loopback', '--passphrase', ''];
+  const good = (outcome: Outcome): string => {
+    if (outcome.code !== 0) throw new Error(`gpg: ${outcome.stderr}`);
+    return outcome.stdout;
+  };
+  const run = async (time: string, ...args: string[]): Promise<string> =>
+    good(await tool('gpg', [...base, '--faked-system-time', `${time}!`, ...args]));
+  return {
+    home,
+    run,
+    sign: async (time, key, data) => {
+      const [file, output] = [join(home, 'data'), join(home, 'data.sig')];
+      await writeFile(file, data);
+      await run(time, '--local-user', `${key}!`, '--output', output, '--detach-sign', file);
+      const { readFile } = await import('node:fs/promises');
+      return new Uint8Array(await readFile(output));
+    },
+    fingerprints: async () => {
+      const list = good(await tool('gpg', [...base, '--with-colons', '--list-keys', '--with-subkey-fingerprint']));
+      return [...list.matchAll(/^fpr:.*:([0-9A-F]{40}):/gm)].map(([, fingerprint]) => fingerprint!.toLowerCase());
+    },
+    publicKey: async () => good(await tool('gpg', [...base, '--armor', '--export'])),
+    secretKey: async () => good(await tool('gpg', [...base, '--armor', '--export-secret-keys'])),
+  };
+}
+
+/** One packet with its header. */
+export interface RawPacket {
+  readonly tag: number;
+  readonly bytes: Uint8Array;
+  readonly body: Uint8Array;
+}
+
+/** The packets of an armored key. gpg writes old headers with known lengths, our keys have new ones. */
+export function packetsOfArmor(armor: string): RawPacket[] {
+  const lines = armor.split('\n');
+  const end = lines.findIndex((line) => line.startsWith('-----END'));
+  const base64 = lines.slice(lines.indexOf('') + 1, end).filter((line) => !line.startsWith('='));
+  const bytes = new Uint8Array(Buffer.from(base64.join(''), 'base64'));
+  const packets: RawPacket[] = [];
+  for (let at = 0; at < bytes.length; ) {
+    const first = bytes[at]!;
+    const view = new DataView(bytes.buffer, bytes.byteOffset + at);
+    let [header, length] = [0, 0];
+    if (first & 0x40) {
+      const octet = bytes[at + 1]!;
+      if (octet < 192) [header, length] = [2, octet];
+      else if (octet < 224) [header, length] = [3, ((octet - 192) << 8) + bytes[at + 2]! + 192];
+      else [header, length] = [6, view.getUint32(2)];
+    } else {
+      const size = 1 << (first & 3);
+      header = 1 + size;
+      length = size === 1 ? view.getUint8(1) : size === 2 ? view.getUint16(1) : view.getUint32(1);
+    }
+    packets.push({
+      tag: first & 0x40 ? first & 0x3f : (first >> 2) & 0x0f,
+      bytes: bytes.subarray(at, at + header + length),
+      body: bytes.subarray(at + header, at + header + length),
+    });
+    at += header + length;
+  }
+  return packets;
+}
+
+/** A packet with a new header around a body. */
+export function packet(tag: number, body: Uint8Array): Uint8Array {
+  const length = new Uint8Array(4);
+  new DataView(length.buffer).setUint32(0, body.length);
+  return new Uint8Array(Buffer.concat([Buffer.from([0xc0 | tag, 255]), length, body]));
+}
