@@ -1,9 +1,9 @@
 import { fileURLToPath } from 'node:url';
-import { defineConfig } from 'vitest/config';
+import { defineConfig, type ViteUserConfig } from 'vitest/config';
 
 const door = (path: string): string => fileURLToPath(new URL(`./packages/${path}.ts`, import.meta.url));
 
-export default defineConfig({
+const config: ViteUserConfig = defineConfig({
   resolve: {
     alias: [
       { find: /^@distrokit\/(rpm|sign|repo)\/node$/, replacement: `${door('$1/src/node')}` },
@@ -17,3 +17,5 @@ export default defineConfig({
     maxWorkers: 2,
   },
 });
+
+export default config;

@@ -74,7 +74,7 @@ test('the declaration files that ship fit the calls and records that callers rel
   const { paths: _, ...asElsewhere } = options;
   const program = ts.createProgram([path], { ...asElsewhere, noEmit: true });
   const typed = program.getSourceFiles().filter((file) => file.fileName.includes('/packages/'));
-  expect(typed.length).toBeGreaterThan(8);
+  expect(typed.length).toBeGreaterThanOrEqual(Object.keys(promised).length);
   expect(typed.filter((file) => !file.fileName.includes('/dist/')).map((file) => file.fileName)).toEqual([]);
   const messages = ts
     .getPreEmitDiagnostics(program)
@@ -92,7 +92,8 @@ test('a damaged package is a coded error also across the compiled doors', () => 
   const answer = inPlainNode<{ code: string; own: boolean; coded: boolean }>(`
     import { CodedError, readPackage, RpmError } from '@distrokit/rpm';
     import * as node from '@distrokit/rpm/node';
-    const error = await readPackage(new Uint8Array(50)).catch((error) => error);
+    const cut = Uint8Array.of(0xed, 0xab, 0xee, 0xdb, 3, 0, 0, 0);
+    const error = await readPackage(cut).catch((error) => error);
     console.log(JSON.stringify({
       code: error.code,
       own: error instanceof RpmError && (node.RpmError === undefined || node.RpmError === RpmError),
