@@ -257,6 +257,7 @@ test('refuses a path that comes twice, a link to what it does not carry, and a f
   const refused = (files: ManifestFile[], more: Partial<PackageManifest> = {}): Promise<void> =>
     expect(written(binaryManifest({ files, ...more }))).rejects.toMatchObject({ code: 'RPM_BAD_PATH' });
   await refused([regular('/a', ''), regular('/a', '')]);
+  await refused([{ type: 'symlink', path: '/a', target: '' }]);
   await refused([{ type: 'hardlink', path: '/a', to: '/b' }]);
   await refused([
     { type: 'hardlink', path: '/a', to: '/b' },

@@ -64,6 +64,7 @@ export async function planFiles(
   }
   files.forEach((file, i) => {
     checkPath(file.path, isSource);
+    if (file.type === 'symlink' && file.target === '') throw badPath(file.target, `a target for ${quote(file.path)}`);
     if (file.path === files[i - 1]?.path) throw badPath(file.path, 'each path once');
   });
   const sets = linkSets(files);
