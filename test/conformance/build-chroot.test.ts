@@ -17,6 +17,7 @@ import {
   mockLockOf,
   parseMockLock,
   planBuild,
+  podmanDriver,
   rpmbuildDriver,
 } from '@distrokit/build';
 import type { PackageRecord } from '@distrokit/repo';
@@ -350,3 +351,19 @@ test('expands a root to the very packages that dnf installs', async () => {
   const result = await buildPackage(memorySource(await libgreet()), root(), driver());
   expect(expansion.packages.map((each) => each.name)).toEqual(result.rootPackages?.map((each) => each.name));
 }, 120_000);
+
+test('a container gives the bytes that bubblewrap gives, and an aborted one is gone', async () => {
+  const srpm = await libgreet();
+  const podman = podmanDriver({ workFolder: join(scratch.path, 'podman'), runtime: 'runc' });
+  expect(await podman.probe()).toMatchObject({ driver: 'podman', isolation: 'container' });
+  const contained = await buildPackage(memorySource(srpm), root(), podman);
+  const sandboxed = await buildPackage(memorySource(srpm), root(), driver());
+  expect(contained.packages.map((pkg) => pkg.sha256)).toEqual(sandboxed.packages.map((pkg) => pkg.sha256));
+
+  const slow = await srpmOf('slow', ['BuildArch: noarch', '%description', 'Waits.', '%build', 'sleep 94.75', '%files'], {});
+  const mounts = (await readFile('/proc/self/mountinfo', 'utf8')).split('\n').length;
+  const fault94 = await fault(buildPackage(memorySource(slow), root(), podman, { timeoutMs: 15_000 }));
+  expect(fault94).toMatchObject({ code: 'BUILD_TIMEOUT' });
+  await expect(run('pgrep', ['-f', 'sleep 94.75'])).rejects.toMatchObject({ code: 1 });
+  expect((await readFile('/proc/self/mountinfo', 'utf8')).split('\n').length).toBe(mounts);
+}, 240_000);

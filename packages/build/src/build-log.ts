@@ -61,8 +61,9 @@ const rules: readonly Rule[] = [
   {
     failureClass: 'out-of-disk',
     explains: 'any',
+    // rpm loses the reason of a write that fails while it unpacks, and says "No such file or directory" instead.
     pattern:
-      /No space left on device|Disk quota exceeded|needs [\d.]+ ?[KMG]?B? (?:more )?(?:space )?on the .* filesystem|At least [\d.]+ ?[KMG]?B more space needed/,
+      /No space left on device|cpio: write failed|Disk quota exceeded|needs [\d.]+ ?[KMG]?B? (?:more )?(?:space )?on the .* filesystem|At least [\d.]+ ?[KMG]?B more space needed/,
   },
   {
     failureClass: 'out-of-memory',

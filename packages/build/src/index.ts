@@ -55,6 +55,7 @@ export {
   type Nsvca,
 } from './module-build.js';
 export { compareNoarch, type NoarchBuild, type NoarchDifference, type NoarchReport } from './noarch.js';
+export { type PodmanDriverOptions, podmanDriver } from './podman-driver.js';
 export {
   buildType,
   type ProvenanceInput,

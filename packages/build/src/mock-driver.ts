@@ -12,8 +12,8 @@ import { claimFolder, movePackages, removeFolder } from './build-folder.js';
 import { parseMockLock, type RootPackage } from './buildroot-lock.js';
 import { runCommand } from './command.js';
 import type { BuildDriver, BuildTask, DriverOptions, DriverOutcome, DriverReport } from './driver.js';
-import { BuildError } from './errors.js';
 import { formatMockConfig, mockConfigOf } from './mock-config.js';
+import { unusable } from './root-driver.js';
 import { buildPath, findTool } from './tool.js';
 
 /** Where mock is and where it works. */
@@ -36,7 +36,7 @@ export function mockDriver(options: MockDriverOptions): BuildDriver {
       const env = { HOME: home, PATH: buildPath, LC_ALL: 'C.UTF-8' };
       const ask = { env, cwd: home, maxOutputBytes: 65_536, timeoutMs: 60_000, signal };
       const version = await runCommand({ ...ask, argv: [mock, '--version'] });
-      if (version.exitStatus !== 0) throw unusable('a mock that runs', version.lastLines.join(' '));
+      if (version.exitStatus !== 0) throw unusable(name, 'a mock that runs', version.lastLines.join(' '));
       const arch = await runCommand({ ...ask, argv: [await findTool('rpm'), '--eval', '%{_target_cpu}'] });
       return {
         driver: name,
@@ -52,7 +52,7 @@ export function mockDriver(options: MockDriverOptions): BuildDriver {
 
   const run = async (task: BuildTask, runOptions: DriverOptions): Promise<DriverOutcome> => {
     if (task.buildroot.root.kind !== 'repositories')
-      throw unusable('a buildroot from repositories', task.buildroot.root.kind);
+      throw unusable(name, 'a buildroot from repositories', task.buildroot.root.kind);
     const report = await probe(runOptions);
     const arch = task.buildroot.arch ?? report.arch;
     const folder = await claimFolder(workFolder, 'build');
@@ -115,11 +115,4 @@ async function keepKind(from: string, to: string, kind: BuildTask['kind']): Prom
   for (const file of await readdir(from)) {
     if (/\.(?:no)?src\.rpm$/.test(file) === (kind === 'source')) await rename(join(from, file), join(to, file));
   }
-}
-
-function unusable(wanted: string, found: string): BuildError {
-  return new BuildError(
-    { code: 'BUILD_DRIVER_UNUSABLE', driver: 'mock', wanted, found: found.slice(0, 500) },
-    `driver mock: ${wanted} wanted, found: ${found.slice(0, 500)}`,
-  );
 }

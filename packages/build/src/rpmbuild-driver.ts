@@ -15,6 +15,7 @@ import { claimFolder, movePackages, removeFolder } from './build-folder.js';
 import { runCommand } from './command.js';
 import type { BuildDriver, BuildTask, DriverOptions, DriverOutcome, DriverReport } from './driver.js';
 import { BuildError } from './errors.js';
+import { unusable } from './root-driver.js';
 import { type BuildFolders, buildEnvironment, rpmbuildArgv } from './rpmbuild-command.js';
 import { insideFolder, sandboxArgv } from './sandbox.js';
 import { buildPath, findTool } from './tool.js';
@@ -214,11 +215,4 @@ async function existing(folders: readonly string[]): Promise<string[]> {
       found.push(folder);
   }
   return found;
-}
-
-function unusable(driver: string, wanted: string, found: string): BuildError {
-  return new BuildError(
-    { code: 'BUILD_DRIVER_UNUSABLE', driver, wanted, found: found.slice(0, 500) },
-    `driver ${driver}: ${wanted} wanted, found: ${found.slice(0, 500)}`,
-  );
 }
