@@ -30,10 +30,46 @@ export {
 } from './autopatch-config.js';
 export { type AutopatchFinding, lintAutopatch } from './autopatch-lint.js';
 export { autopatchSuffix, autopatchTargets } from './autopatch-target.js';
+export {
+  type BranchFamily,
+  type DistGitBranch,
+  formatBranch,
+  formatImportTag,
+  type ImportTag,
+  mapBranch,
+  newestImportTag,
+  parseBranch,
+  parseImportTag,
+} from './branch.js';
+export {
+  type ChoiceRule,
+  candidateOf,
+  choose,
+  replayDecision,
+  type SourceCandidate,
+  type SourceDecision,
+} from './choose.js';
+export {
+  type ComparedPatch,
+  type CompareSourcesOptions,
+  compareSources,
+  type PatchRelation,
+  type SourceComparison,
+} from './compare-sources.js';
+export { comparisonHtml, formatComparison } from './comparison-report.js';
+export { type ConvertedLayout, convertLayout } from './convert-layout.js';
+export {
+  type DescribedChange,
+  type DescribedPatch,
+  type DescribeSourceOptions,
+  describeSource,
+  type SourceDescription,
+} from './describe-source.js';
 export { type DistGit, type FetchDistGitOptions, fetchDistGit, listedSources } from './dist-git.js';
 export { type DetectedLayout, type DistGitLayout, detectLayout } from './dist-git-layout.js';
 export { SourceError, type SourceFault, type TriedPlace } from './errors.js';
 export { type FetchedSource, type FetchSourcesOptions, fetchSources } from './fetch-sources.js';
+export { type FixEvent, type FixTimeline, type FoundFix, findFix, fixTimeline, timelineSvg } from './find-fix.js';
 export { checkGitRef, checkGitUrl, checkoutGit, type GitOptions, type GitRef, listGitRefs } from './git.js';
 export {
   type DirectoryLookasideOptions,
@@ -55,6 +91,7 @@ export {
   type TreeFiles,
 } from './modification.js';
 export type { Origin, SourceFile, SourceTree, Terms } from './origin.js';
+export { type PatchIdentity, patchIdentity, patchSimilarity } from './patch-identity.js';
 export {
   type FoundPatchOrigin,
   formatPatchHeader,
@@ -63,6 +100,20 @@ export {
   type PatchOriginKind,
   parsePatchOrigin,
 } from './patch-origin.js';
+export {
+  assertPolicy,
+  checkPolicy,
+  defaultPolicy,
+  evaluatePolicy,
+  type PolicyMatch,
+  type PolicyReport,
+  type PolicyRule,
+  type PolicySubject,
+  type PolicyVerdict,
+  parsePolicy,
+  type SourcePolicy,
+} from './policy.js';
+export { type MadeFrom, Provenance, type ProvenanceNode } from './provenance.js';
 export { decodeSpec, findSpec, type ReadTreeOptions, readSourceTree, readTreeSpec } from './source-tree.js';
 export { formatSources, parseSources, type SourceEntry, type SourcesStyle } from './sources-file.js';
 export { parseSpec, type Spec } from './spec.js';

@@ -1,0 +1,110 @@
+/**
+ * What a source tree carries, as a plain record: enough to compare, choose and look for fixes without the files.
+ */
+import { readFile, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type Abortable, type Nevr, quote } from '@distrokit/rpm';
+import { SourceError } from './errors.js';
+import type { SourceTree } from './origin.js';
+import { type PatchIdentity, patchIdentity } from './patch-identity.js';
+import { type FoundPatchOrigin, parsePatchOrigin } from './patch-origin.js';
+import { readTreeSpec } from './source-tree.js';
+import type { SpecEnvironment } from './spec-macro.js';
+
+/** A patch of a source, with its identity. */
+export interface DescribedPatch {
+  readonly file: string;
+  readonly number: number;
+  readonly identity: PatchIdentity;
+  /** From the comment above the tag, else from the patch's own head. */
+  readonly origin?: FoundPatchOrigin | undefined;
+  /** From file name, comment and head; upper case, sorted. */
+  readonly cves: readonly string[];
+}
+
+/** One entry of a changelog. */
+export interface DescribedChange {
+  readonly heading: string;
+  readonly text: string;
+  readonly cves: readonly string[];
+}
+
+/** A source tree in short. It can be stored and compared later. */
+export interface SourceDescription {
+  /** Who carries it, for reports: `CentOS Stream 9`. */
+  readonly label: string;
+  readonly nevr: Nevr | undefined;
+  /** Source files without spec and patches: path's last part and sha256. */
+  readonly sources: readonly { readonly file: string; readonly sha256: string }[];
+  /** In the order of the spec. */
+  readonly patches: readonly DescribedPatch[];
+  readonly changelog: readonly DescribedChange[];
+  readonly spec: string;
+}
+
+/** How a tree is described. */
+export interface DescribeSourceOptions extends Abortable {
+  readonly label: string;
+  /** What `%{?dist}` and the like stand for. */
+  readonly environment?: SpecEnvironment | undefined;
+}
+
+const maxPatchBytes = 64 * 2 ** 20;
+const cvePattern = /\bCVE-\d{4}-\d{4,}/gi;
+
+/**
+ * Reads the spec and the patches of a tree. Patches whose file name cannot be told, or that are not in the tree, are
+ * left out: what is listed is there. Throws SOURCE_LIMIT for a patch above 64 MiB.
+ */
+export async function describeSource(tree: SourceTree, options: DescribeSourceOptions): Promise<SourceDescription> {
+  const spec = await readTreeSpec(tree);
+  const text = spec.toString();
+  const lines = text.split('\n');
+  const byName = new Map(tree.files.map((file) => [baseName(file.path), file]));
+  const patches: DescribedPatch[] = [];
+  for (const patch of spec.patches(options.environment)) {
+    options.signal?.throwIfAborted();
+    const file = patch.file.known ? byName.get(patch.file.value) : undefined;
+    if (!file) continue;
+    const bytes = await readPatch(join(tree.directory, file.path));
+    const comment = commentAbove(lines, patch.line);
+    const head = Buffer.from(bytes.subarray(0, 64 * 1024)).toString('utf8');
+    const origin = parsePatchOrigin(comment) ?? parsePatchOrigin(head);
+    const named = [baseName(file.path), comment].flatMap((where) => where.match(cvePattern) ?? []);
+    const cves = [...new Set([...named, ...(origin?.cves ?? [])].map((cve) => cve.toUpperCase()))].sort();
+    const described = { file: baseName(file.path), number: patch.number, identity: patchIdentity(bytes), cves };
+    patches.push(origin ? { ...described, origin } : described);
+  }
+  const patchNames = new Set(patches.map((patch) => patch.file));
+  const sources = tree.files
+    .filter((file) => file.path !== tree.spec && !patchNames.has(baseName(file.path)) && !isList(file.path))
+    .map((file) => ({ file: baseName(file.path), sha256: file.sha256 }));
+  const changelog = spec.changelog.map(({ heading, text: body, cves }) => ({ heading, text: body, cves }));
+  const nevr = spec.nevr(options.environment) ?? tree.nevr;
+  return { label: options.label, nevr, sources, patches, changelog, spec: text };
+}
+
+async function readPatch(path: string): Promise<Uint8Array> {
+  const { size } = await stat(path);
+  if (size > maxPatchBytes) {
+    throw new SourceError(
+      { code: 'SOURCE_LIMIT', what: 'bytes of a patch', limit: maxPatchBytes, found: size },
+      `patch ${quote(path, 200)}: ${size} bytes, at most ${maxPatchBytes} are read`,
+    );
+  }
+  return readFile(path);
+}
+
+function commentAbove(lines: readonly string[], line: number): string {
+  let start = line;
+  while (start > 0 && /^\s*#/.test(lines[start - 1]!)) start--;
+  return lines.slice(start, line).join('\n');
+}
+
+function isList(path: string): boolean {
+  return path === 'sources' || path === '.gitignore' || /^\.[^/]+\.metadata$/.test(path);
+}
+
+function baseName(path: string): string {
+  return path.slice(path.lastIndexOf('/') + 1);
+}
