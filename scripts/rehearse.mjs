@@ -4,8 +4,9 @@
  *   node scripts/rehearse.mjs [--keep] [command …]
  *
  * Makes a minimal Debian 12 root, copies Node and npm and this machine's way to the registries into it, clones the last
- * commit of this repository beside nothing, and runs the commands there (`npm start` and `npm test` unless others are
- * given, each as one argument). Prints how long each took; exit status 1 when one failed. Needs root, mmdebstrap and git.
+ * commit of this repository beside nothing, and runs the commands there, each given as one argument: unless told
+ * otherwise `npm start`, `npm test` and `npm run setup`, which then has nothing left to do. Prints how long each took; exit
+ * status 1 when one failed. Needs root, mmdebstrap and git.
  * `--keep` leaves the root where it is, to look into it.
  */
 import { spawnSync } from 'node:child_process';
@@ -17,7 +18,7 @@ import { fileURLToPath } from 'node:url';
 const repository = fileURLToPath(new URL('..', import.meta.url));
 const keep = process.argv.includes('--keep');
 const given = process.argv.slice(2).filter((argument) => argument !== '--keep');
-const commands = given.length > 0 ? given : ['npm start', 'npm test'];
+const commands = given.length > 0 ? given : ['npm start', 'npm test', 'npm run setup'];
 /** Where the clone lies in the root: alone in its folder, without a corpus beside it. */
 const clone = '/srv/clone/distrokit';
 
@@ -30,8 +31,13 @@ try {
     mkdirSync(dirname(join(root, clone)), { recursive: true });
     must('git', ['clone', '--quiet', `file://${repository}`, join(root, clone)]);
   });
-  for (const command of [...commands, 'node scripts/setup.mjs test']) {
-    timed(command, () => inside(command));
+  for (const command of commands) {
+    try {
+      timed(command, () => inside(command));
+    } catch (error) {
+      failed = true;
+      console.error(`=== ${command}: ${error.message}`);
+    }
   }
 } catch (error) {
   failed = true;

@@ -3,7 +3,7 @@
  * and a user and a Node that it is told of.
  */
 import { spawnSync } from 'node:child_process';
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -39,13 +39,13 @@ function command(bin: string, name: string, body: string): void {
 
 function setUp(
   at: { readonly root: string; readonly bin: string },
-  person: { readonly uid?: number; readonly node?: string } = {},
+  person: { readonly uid?: number; readonly node?: string; readonly goal?: 'start' | 'test' } = {},
 ) {
   const versions = `{ ...process.versions, node: '${person.node ?? process.versions.node}' }`;
   const pretend = `process.getuid = () => ${person.uid ?? 0}; Object.defineProperty(process, 'versions', { value: ${versions} });`;
   const run = spawnSync(
     process.execPath,
-    ['--import', `data:text/javascript,${pretend}`, join(at.root, 'scripts/setup.mjs'), 'start'],
+    ['--import', `data:text/javascript,${pretend}`, join(at.root, 'scripts/setup.mjs'), person.goal ?? 'start'],
     { env: { PATH: at.bin }, encoding: 'utf8' },
   );
   return { status: run.status, told: run.stderr, said: run.stdout };
@@ -57,14 +57,14 @@ function withNpmPackages<At extends { readonly root: string }>(at: At): At {
   return at;
 }
 
-/** Every command that `npm start` looks for, as an empty script. */
-const startCommands = Object.fromEntries(
-  [
-    ...readFileSync(join(repository, 'scripts/system-tools.mjs'), 'utf8').matchAll(
-      /for: 'start',\s+command: '([^']+)'/g,
-    ),
-  ].map((match) => [match[1]!, 'exit 0']),
-);
+const commandsOf = (goal: 'start' | '(?:start|test)'): Record<string, string> => {
+  const list = readFileSync(join(repository, 'scripts/system-tools.mjs'), 'utf8');
+  const found = [...list.matchAll(new RegExp(`for: '${goal}',\\s+command: '([^']+)'`, 'g'))];
+  return Object.fromEntries(found.map((match) => [match[1]!, 'exit 0']));
+};
+/** Every command that `npm start` looks for, as an empty script; and those that `npm test` looks for. */
+const startCommands = commandsOf('start');
+const allCommands = commandsOf('(?:start|test)');
 
 test('says that the npm registry could not be reached when npm ci has no network', () => {
   const at = machine({
@@ -160,18 +160,40 @@ test('lists what to install on a system that has neither apt-get nor dnf', () =>
   expect(told).toContain('--no-install-recommends git rpm ');
 });
 
-test('shows the compiler message of a package that does not compile', () => {
-  const at = withNpmPackages(machine(startCommands, ['packages/broken']));
-  const folder = join(at.root, 'packages/broken');
+/** The repository's frame with one package, whose only source is `text`. */
+function withSource(commands: Readonly<Record<string, string>>, text: string) {
+  const at = withNpmPackages(machine(commands, ['packages/only']));
+  const folder = join(at.root, 'packages/only');
   mkdirSync(join(folder, 'src'), { recursive: true });
-  writeFileSync(join(folder, 'package.json'), JSON.stringify({ name: '@distrokit/broken', type: 'module' }));
+  writeFileSync(join(folder, 'package.json'), JSON.stringify({ name: '@distrokit/only', type: 'module' }));
   for (const name of ['tsconfig.json', 'tsup.config.ts']) {
     cpSync(join(repository, 'packages/build', name), join(folder, name));
   }
-  writeFileSync(join(folder, 'src/index.ts'), "export const count: number = 'three';\n");
-  const { status, told } = setUp(at);
+  writeFileSync(join(folder, 'src/index.ts'), text);
+  return { ...at, source: join(folder, 'src/index.ts'), dist: join(folder, 'dist') };
+}
+
+test('compiles code for running, declaration files for testing, and again only what changed', () => {
+  const at = withSource(allCommands, 'export const count: number = 3;\n');
+  const compiled = { status: 0, told: '', said: 'set-up: compile @distrokit/only\n' };
+  const nothing = { status: 0, told: '', said: '' };
+  expect(setUp(at)).toEqual(compiled);
+  expect(readdirSync(at.dist)).toContain('index.js');
+  expect(readdirSync(at.dist)).not.toContain('index.d.ts');
+  expect(setUp(at)).toEqual(nothing);
+  expect(setUp(at, { goal: 'test' })).toEqual(compiled);
+  expect(readdirSync(at.dist)).toContain('index.d.ts');
+  expect(setUp(at, { goal: 'test' })).toEqual(nothing);
+  expect(setUp(at)).toEqual(nothing);
+  writeFileSync(at.source, 'export const count: number = 4;\n');
+  expect(setUp(at)).toEqual(compiled);
+});
+
+test('shows the compiler message of a package that does not compile', () => {
+  const at = withSource(allCommands, "export const count: number = 'three';\n");
+  const { status, told } = setUp(at, { goal: 'test' });
   expect(status).toBe(1);
-  expect(told).toContain('set-up stopped: @distrokit/broken does not compile.');
+  expect(told).toContain('set-up stopped: @distrokit/only does not compile.');
   expect(told).toContain("Type 'string' is not assignable to type 'number'");
 });
 
