@@ -2,15 +2,20 @@
  * What a person is told when a step fails: what happened, and what to do about it.
  */
 
-/** A tool that the example itself runs has failed. */
+/** A step of the example has failed. */
 export class StepFailure extends Error {
-  /** The tool's last lines. */
+  /** The last lines of the tool that failed. */
   readonly lines: readonly string[];
+  readonly code: string | undefined;
 
-  constructor(message: string, lines: readonly string[] = []) {
-    super(message);
+  constructor(
+    message: string,
+    options: { readonly lines?: readonly string[]; readonly code?: string; readonly cause?: unknown } = {},
+  ) {
+    super(message, { cause: options.cause });
     this.name = 'StepFailure';
-    this.lines = lines;
+    this.lines = options.lines ?? [];
+    this.code = options.code;
   }
 }
 
@@ -23,7 +28,7 @@ const advice: Readonly<Record<string, string>> = {
   SOURCE_BAD_TREE: 'The folder must hold one spec file, at its root or in SPECS/.',
   SOURCE_GIT_FAILED: 'Check that the repository can be reached and holds the ref.',
   BUILD_TOOL_MISSING: 'Run "npm run setup", or install the tool by the name given.',
-  BUILD_FAILED: 'Read logs/build.log in the output folder; the spec, or what it builds, is at fault.',
+  BUILD_FAILED: 'The spec, or what it builds, is at fault: read the log.',
   SIGN_BAD_KEY: 'Give an armored private key without passphrase with --key, or leave it out: a new key is made then.',
   SIGN_SIGNER_FAILED: 'The key must be able to sign today: look at its expiry.',
   RPM_TRUNCATED: 'The file ends too early: fetch it again.',
@@ -35,25 +40,20 @@ const advice: Readonly<Record<string, string>> = {
 
 /** One message with a line of advice; the last lines of a tool where there are some. Never a stack. */
 export function describeFailure(error: unknown): string {
-  const failure = error as {
-    message?: string;
-    code?: string;
-    lines?: readonly string[];
-    fault?: { lastLogLines?: readonly string[] };
-  };
-  const code = rootCode(error);
-  const lines = failure.lines ?? failure.fault?.lastLogLines ?? [];
   const tool = missingTool(error);
-  const todo = tool ? `Run "npm run setup": it installs ${tool}.` : code ? advice[code] : undefined;
+  if (tool !== undefined)
+    return `${tool}: not found, or cannot be executed\nRun "npm run setup": it installs what is missing.`;
+  const code = codeWithAdvice(error);
+  const lines = error instanceof StepFailure ? error.lines : [];
   return [
-    failure.message ?? String(error),
+    error instanceof Error ? error.message : String(error),
     ...lines.slice(-12).map((line) => `  | ${line}`),
-    ...(todo ? [todo] : []),
+    ...(code === undefined ? [] : [advice[code]]),
   ].join('\n');
 }
 
 /** The first code with an advice on the way from the error to its causes. */
-function rootCode(error: unknown): string | undefined {
+function codeWithAdvice(error: unknown): string | undefined {
   for (let at = error; at instanceof Error; at = at.cause) {
     const { code } = at as { code?: unknown };
     if (typeof code === 'string' && advice[code] !== undefined) return code;
@@ -61,7 +61,8 @@ function rootCode(error: unknown): string | undefined {
   return undefined;
 }
 
+/** The name of a program that could not be started because it is not there. */
 function missingTool(error: unknown): string | undefined {
   const { code, syscall, path } = error as { code?: string; syscall?: string; path?: string };
-  return code === 'ENOENT' && syscall?.startsWith('spawn') ? path : undefined;
+  return (code === 'ENOENT' || code === 'EACCES') && syscall?.startsWith('spawn') ? path : undefined;
 }

@@ -140,5 +140,5 @@ async function run(
   };
   for (const stream of [child.stdout, child.stderr]) createInterface({ input: stream }).on('line', hear);
   const status = await ended;
-  if (status !== 0) throw new StepFailure(`${argv.slice(0, 2).join(' ')} ended with ${status}`, last);
+  if (status !== 0) throw new StepFailure(`${argv.slice(0, 2).join(' ')} ended with ${status}`, { lines: last });
 }

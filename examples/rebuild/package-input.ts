@@ -78,7 +78,7 @@ export function srpmInput(path: string): PackageInput {
       using file = fileSource(path);
       const origin = { kind: 'srpm', where: resolve(path), terms: 'unknown' } as const;
       // Whoever names a file vouches for it: there is no keyring to hold its signature against.
-      return readSrpm(file, folder, { origin, verify: 'unsigned', ...options });
+      return await readSrpm(file, folder, { origin, verify: 'unsigned', ...options });
     },
   };
 }

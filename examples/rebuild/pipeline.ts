@@ -6,7 +6,7 @@
  */
 import { cp, mkdir, mkdtemp, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
-import { buildPackage, buildSourcePackage, hostBuildroot, rpmbuildDriver } from '@distrokit/build';
+import { BuildError, buildPackage, buildSourcePackage, hostBuildroot, rpmbuildDriver } from '@distrokit/build';
 import { createRepository } from '@distrokit/repo/node';
 import { checkDigests, formatNevra } from '@distrokit/rpm';
 import { openPackage } from '@distrokit/rpm/node';
@@ -14,6 +14,7 @@ import { assertVerified, Keyring, type MemorySigner, signDetached } from '@distr
 import { signPackageFile, verifyPackageFile } from '@distrokit/sign/node';
 import { readTreeSpec, type SourceTree } from '@distrokit/source';
 import { defaultPatch } from './default-package.js';
+import { StepFailure } from './failure.js';
 import { writeHostRepository } from './host-repository.js';
 import { installWithDnf, repoFile, runInstalled } from './install.js';
 import type { PackageInput } from './package-input.js';
@@ -129,7 +130,7 @@ async function rebuildIn(
 
   const installed = await progress.step('Install with dnf', async (note) => {
     const binary = build.packages.filter(({ nevra }) => !/-debug(info|source)$/.test(nevra.name));
-    const wanted = input.isDefault ? binary.filter(({ nevra }) => nevra.name === tree.nevr?.name) : binary;
+    const wanted = input.isDefault ? binary.filter(({ nevra }) => nevra.name === build.source.name) : binary;
     const hostRepository = await writeHostRepository(
       binary.map(({ path }) => join(folder, basename(path))),
       join(work, 'host-repository'),
@@ -196,12 +197,17 @@ async function checkBuilt(path: string, srpm: string): Promise<void> {
   if (!pkg.isSource && from !== srpm) throw new Error(`${basename(path)}: built from ${from}, not from ${srpm}`);
 }
 
-/** Saves the log of a failed build before the work folder goes. */
+/** Saves the log of a failed build before the work folder goes, and names the saved one. */
 function keepLog(output: string): (error: unknown) => Promise<never> {
   return async (error) => {
-    const fault = (error as { fault?: { logPath?: string } }).fault;
-    if (fault?.logPath) await cp(fault.logPath, join(output, 'logs', 'build.log')).catch(() => undefined);
-    throw error;
+    if (!(error instanceof BuildError)) throw error;
+    const { fault } = error;
+    if (fault.code !== 'BUILD_FAILED' && fault.code !== 'BUILD_TIMEOUT') throw error;
+    const saved = join(output, 'logs', 'build.log');
+    await cp(fault.logPath, saved).catch(() => undefined);
+    const code = fault.code === 'BUILD_FAILED' && fault.failureClass === 'out-of-disk' ? 'ENOSPC' : fault.code;
+    const message = error.message.replace(fault.logPath, saved);
+    throw new StepFailure(message, { lines: fault.lastLogLines, code, cause: error });
   };
 }
 
