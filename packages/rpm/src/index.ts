@@ -23,6 +23,15 @@ export {
   decompressBytes,
   detectCompression,
 } from './codec.js';
+export { type AbiReport, compareAbi } from './compare-abi.js';
+export {
+  type ComparePackagesOptions,
+  comparePackages,
+  type FileAspect,
+  type LibraryComparison,
+  type ListChange,
+  type PackageComparison,
+} from './compare-packages.js';
 export {
   type CpioEntry,
   type CpioInput,
