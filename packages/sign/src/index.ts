@@ -4,6 +4,29 @@
  */
 
 export {
+  type AttestationReport,
+  assertAttested,
+  attest,
+  type BuildRecord,
+  type Envelope,
+  IN_TOTO_PAYLOAD_TYPE,
+  PREDICATE_TYPES,
+  packageSubjects,
+  provenanceStatement,
+  type Statement,
+  type Subject,
+  statementAbout,
+  verifyAttestation,
+} from './attestation.js';
+export {
+  type BillOfMaterials,
+  type Component,
+  componentOf,
+  formatCycloneDx,
+  formatSpdx,
+  packageUrl,
+} from './bill-of-materials.js';
+export {
   assertDetached,
   type ClearSignedReport,
   clearSign,
@@ -17,6 +40,14 @@ export { SignError, type SignFault } from './errors.js';
 export { allClients, type Client, type ClientVerdict, checkKey, type KeyProblem } from './key-check.js';
 export { planRotation, type RotationOptions, type RotationPlan, type RotationStep } from './key-rotation.js';
 export { Keyring, type KeyringKey, type SkippedKey } from './keyring.js';
+export {
+  consistencyProof,
+  inclusionProof,
+  leafHash,
+  rootHash,
+  verifyConsistency,
+  verifyInclusion,
+} from './merkle-tree.js';
 export {
   type GeneratedKey,
   generateKey,
@@ -43,3 +74,16 @@ export { assertVerified, type PackageSignatureStatus, type SignatureTag, type Ve
 export { type DigestRequest, digestSigner } from './signature-maker.js';
 export type { SignatureFacts, SignatureStatus } from './signature-status.js';
 export type { Signer, SignOptions } from './signer.js';
+export {
+  type Checkpoint,
+  formatEntry,
+  type LogProof,
+  type ProofReport,
+  parseEntries,
+  proveEntry,
+  proveGrowth,
+  readCheckpoint,
+  signCheckpoint,
+  verifyEntry,
+  verifyGrowth,
+} from './transparency.js';

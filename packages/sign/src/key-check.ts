@@ -19,7 +19,7 @@ import {
 } from './certificate.js';
 import { hashName } from './hash.js';
 import { Keyring } from './keyring.js';
-import { find, keyAlgorithmName, type PublicKeyPacket, type SignaturePacket, SUBPACKET } from './packet.js';
+import { keyAlgorithmName, type PublicKeyPacket, type SignaturePacket } from './packet.js';
 import { keyBits } from './public-key.js';
 
 /** A client family: EL is RHEL and its rebuilds, SUSE is SLE 15 and Leap 15. */

@@ -9,3 +9,4 @@ export {
   type SignResult,
   signPackages,
 } from './sign-packages.js';
+export { appendToLog, readLog, type StoredLog } from './transparency-log.js';
