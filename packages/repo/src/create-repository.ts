@@ -3,6 +3,7 @@
  *
  * Reference: createrepo_c, src/createrepo_c.c (fill_pool), src/dumper_thread.c
  */
+import { statSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { join, relative, sep } from 'node:path';
 import { directoryStore } from './directory-store.js';
@@ -12,6 +13,7 @@ import { fetchBytes } from './fetcher.js';
 import { type PackageFileOptions, recordFromFile } from './package-file.js';
 import type { PackageRecord } from './package-record.js';
 import { parseRepomd, type Repomd, type RepomdRecord } from './repomd.js';
+import { openRepository, type Repository } from './repository.js';
 import {
   checkRepositoryOptions,
   comparePackageOrder,
@@ -25,6 +27,7 @@ import {
   writeRendered,
 } from './repository-writer.js';
 import type { RepositoryStore } from './store.js';
+import { identitiesOf, type KnownPackage, keepDocuments, rewriteDocuments } from './update-repository.js';
 
 /** How to make a repository of a folder. Time and revision are arguments: the clock is not read. */
 export interface CreateRepositoryOptions
@@ -44,6 +47,11 @@ export interface CreateRepositoryOptions
   readonly locationBase?: string;
   /** A file that is no package, or holds text that XML cannot carry: the default throws; to leave it out, take note here. */
   readonly onBadPackage?: (path: string, error: RepoError) => void;
+  /**
+   * Take packages whose location, size and time are those of the repository that is there from its documents, without
+   * reading them. Where those documents cannot be used so, all packages are read. Default false.
+   */
+  readonly update?: boolean;
   /** Hears of each package when it has been read. */
   readonly onPackage?: (record: PackageRecord, done: number, total: number) => void;
   /** Keep the documents of the repository that was there before. Default false: what its repomd.xml named is deleted. */
@@ -54,6 +62,8 @@ export interface CreateRepositoryOptions
 export interface CreatedRepository {
   /** Packages in the repository. */
   readonly packages: number;
+  /** Packages that were read; the others came from the documents that were there. */
+  readonly packagesRead: number;
   readonly revision: string;
   readonly repomd: Repomd;
   /** repomd.xml as written, ready to sign. */
@@ -83,6 +93,10 @@ export async function createRepository(folder: string, options: CreateRepository
     location: `${options.locationPrefix ?? ''}${path}`,
   }));
   paths.sort(comparePackageOrder);
+  if (options.update === true) {
+    const updated = await updateFolder(folder, target, store, paths, options, repositoryOptions);
+    if (updated !== undefined) return updated;
+  }
   const before = options.keepOldDocuments === true ? undefined : await currentRepomd(store);
   const read = { ...options, checksum: repositoryOptions.checksum };
   const total = paths.length;
@@ -113,7 +127,107 @@ export async function createRepository(folder: string, options: CreateRepository
     : await collectRepository(rendered(), store, repositoryOptions);
   const repomd = parseRepomd(repomdBytes);
   if (before !== undefined) await removeOldDocuments(store, before, repomd);
-  return { packages: done, revision: repomd.revision, repomd, repomdBytes, folder: target };
+  return { packages: done, packagesRead: done, revision: repomd.revision, repomd, repomdBytes, folder: target };
+}
+
+/** The update of a folder's repository; undefined when there is none that can be updated. */
+async function updateFolder(
+  folder: string,
+  target: string,
+  store: RepositoryStore,
+  paths: readonly { readonly path: string; readonly location: string }[],
+  options: CreateRepositoryOptions,
+  repositoryOptions: RepositoryOptions,
+): Promise<CreatedRepository | undefined> {
+  let repository: Repository;
+  let known: KnownPackage[];
+  try {
+    repository = await openRepository(store, { verifyRepomd: 'unsigned' });
+    known = await identitiesOf(repository, repositoryOptions);
+  } catch (error) {
+    // Absent, damaged or laid out by another tool: then everything is read.
+    if (error instanceof RepoError) return undefined;
+    throw error;
+  }
+  const byLocation = new Map(known.map((old) => [old.location, old]));
+  const stays = new Set<string>();
+  const fresh: { readonly path: string; readonly location: string }[] = [];
+  for (const entry of paths) {
+    const old = byLocation.get(entry.location);
+    if (old !== undefined && isUnchanged(old, join(folder, entry.path), options, repositoryOptions)) {
+      stays.add(entry.location);
+    } else fresh.push(entry);
+  }
+  const read = { ...options, checksum: repositoryOptions.checksum };
+  const seen = new Map<string, DuplicateCandidate>();
+  const rejects = (options.duplicates ?? 'reject') === 'reject';
+  if (rejects) for (const old of known) if (stays.has(old.location)) seen.set(old.nevra, { ...old, buildTime: 0 });
+  const added: RenderedPackage[] = [];
+  for (const { path, location } of fresh) {
+    options.signal?.throwIfAborted();
+    try {
+      const record = await recordFromFile(join(folder, path), location, read, options.locationBase);
+      const item = renderPackage(record, options.textPolicy ?? 'refuse');
+      const twin = rejects ? seen.get(item.nevra) : undefined;
+      if (twin !== undefined) throw duplicate(twin, item);
+      seen.set(item.nevra, item);
+      added.push(item);
+      options.onPackage?.(record, stays.size + added.length, paths.length);
+    } catch (error) {
+      if (options.onBadPackage === undefined || !(error instanceof RepoError)) throw error;
+      options.onBadPackage(path, error);
+    }
+  }
+  const count = stays.size + added.length;
+  const unchanged = added.length === 0 && stays.size === known.length;
+  const items = async function* (): AsyncGenerator<RenderedPackage, void, void> {
+    yield* added;
+  };
+  let repomdBytes: Uint8Array;
+  try {
+    repomdBytes = unchanged
+      ? await keepDocuments(store, repository, repositoryOptions)
+      : await rewriteDocuments(
+          store,
+          repository,
+          { stays: (location) => stays.has(location), count, added: items() },
+          repositoryOptions,
+        );
+  } catch (error) {
+    if (error instanceof RepoError && unusable.has(error.code)) return undefined;
+    throw error;
+  }
+  const repomd = parseRepomd(repomdBytes);
+  if (options.keepOldDocuments !== true) await removeOldDocuments(store, repository.repomd, repomd);
+  return {
+    packages: count,
+    packagesRead: added.length,
+    revision: repomd.revision,
+    repomd,
+    repomdBytes,
+    folder: target,
+  };
+}
+
+/** Faults of the old documents. They were not what repomd.xml says, so none of their pieces is used. */
+const unusable: ReadonlySet<string> = new Set([
+  'REPO_BAD_VALUE',
+  'REPO_BAD_COMPRESSION',
+  'REPO_CHECKSUM',
+  'REPO_MISSING_RECORD',
+  'REPO_NOT_FOUND',
+  'REPO_TOO_LARGE',
+]);
+
+function isUnchanged(
+  old: KnownPackage,
+  path: string,
+  options: CreateRepositoryOptions,
+  { checksum }: RepositoryOptions,
+): boolean {
+  if (old.checksumType !== checksum || old.locationBase !== options.locationBase) return false;
+  const facts = statSync(path, { throwIfNoEntry: false });
+  return facts !== undefined && facts.size === old.sizeBytes && Math.floor(facts.mtimeMs / 1000) === old.fileTime;
 }
 
 async function streamRepository(

@@ -68,6 +68,7 @@ export {
 } from './repository-writer.js';
 export { memoryStore, type RepositoryStore, type StoredFile, type WriteOptions } from './store.js';
 export { formatTreeinfo, parseProductId, parseTreeinfo, type Treeinfo } from './treeinfo.js';
+export { type RepositoryChanges, updateRepository } from './update-repository.js';
 export {
   type Advisory,
   type AdvisoryCollection,
