@@ -37,6 +37,7 @@ export {
   verifyDetached,
 } from './detached.js';
 export { SignError, type SignFault } from './errors.js';
+export { fileSignatures, type ImaHash, type ImaSigner, signFiles } from './ima.js';
 export { allClients, type Client, type ClientVerdict, checkKey, type KeyProblem } from './key-check.js';
 export { planRotation, type RotationOptions, type RotationPlan, type RotationStep } from './key-rotation.js';
 export { Keyring, type KeyringKey, type SkippedKey } from './keyring.js';
@@ -70,6 +71,12 @@ export {
   signPackage,
 } from './package-signature.js';
 export { type VerifyPackageOptions, verifyPackage } from './package-verification.js';
+export {
+  formatRepoFile,
+  type ReleaseContents,
+  type ReleaseRepository,
+  writeReleasePackage,
+} from './release-package.js';
 export { assertVerified, type PackageSignatureStatus, type SignatureTag, type VerificationReport } from './report.js';
 export { type DigestRequest, digestSigner } from './signature-maker.js';
 export type { SignatureFacts, SignatureStatus } from './signature-status.js';

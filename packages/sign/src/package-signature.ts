@@ -230,7 +230,8 @@ function openPgpEntry(texts: readonly string[]): [number, HeaderEntry | undefine
   return [tag, texts.length > 0 ? textsEntry(tag, texts) : undefined];
 }
 
-function signedPackage(pkg: RpmPackage, header: Header<SignatureTags>): SignedPackage {
+/** A package under another signature header. */
+export function signedPackage(pkg: RpmPackage, header: Header<SignatureTags>): SignedPackage {
   const { padded, fits } = rewritten(pkg.signatureHeader, header);
   const replaces = { start: LEAD_BYTES, end: pkg.headerRange.start };
   return {
