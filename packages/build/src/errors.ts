@@ -79,6 +79,12 @@ export type BuildFault =
       readonly changed: readonly string[];
     }
   | {
+      /** The farm's store is open in another process. */
+      readonly code: 'BUILD_STORE_LOCKED';
+      readonly folder: string;
+      readonly pid: number;
+    }
+  | {
       /** A document is not what it should be. */
       readonly code: 'BUILD_BAD_DOCUMENT';
       /** For instance `buildroot_lock.json`. */

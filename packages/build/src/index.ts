@@ -42,6 +42,9 @@ export type {
   DriverReport,
 } from './driver.js';
 export { BuildError, type BuildFault } from './errors.js';
+export { Farm, type FarmEvent, type FarmOptions, type FarmTask, openFarm, planTasks, type TaskStatus } from './farm.js';
+export type { FarmStore } from './farm-engine.js';
+export type { TaskState } from './farm-store.js';
 export { formatMockConfig, hashMockConfig, type MockConfig, mockConfigOf, parseMockConfig } from './mock-config.js';
 export { type MockDriverOptions, mockDriver } from './mock-driver.js';
 export {
@@ -82,3 +85,4 @@ export {
 } from './root-expansion.js';
 export { type RpmbuildDriverOptions, rpmbuildDriver } from './rpmbuild-driver.js';
 export { buildSourcePackage, type SourcePackageResult } from './source-package.js';
+export { type FarmWorker, startWorker, TaskLost, type WorkerOptions, type WorkerTask } from './worker.js';
