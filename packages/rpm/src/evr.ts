@@ -56,84 +56,77 @@ export function compareEvr(a: Evr, b: Evr): -1 | 0 | 1 {
 
 /** Which version, or release, is newer, as rpm's own comparison (vercmp) says. Never throws. */
 export function compareVersion(a: string, b: string): -1 | 0 | 1 {
-  if (a === b) return 0;
   const endA = a.length;
   const endB = b.length;
   let i = 0;
-  let j = 0;
+  const shared = Math.min(endA, endB);
+  while (i < shared && a.charCodeAt(i) === b.charCodeAt(i)) i++;
+  if (i === shared && endA === endB) return 0;
+  // What both share need not be compared, up to the number or word that differs.
+  if (i > 0) {
+    const kind = kindOf(a.charCodeAt(i - 1));
+    if (kind === DIGIT || kind === LETTER) while (i > 0 && kindOf(a.charCodeAt(i - 1)) === kind) i--;
+  }
+  let j = i;
   for (;;) {
+    let x = 0;
+    let y = 0;
     let kindA = END;
     let kindB = END;
-    while (i < endA) {
-      kindA = kindOf(a.charCodeAt(i));
+    for (; i < endA; i++) {
+      x = a.charCodeAt(i);
+      kindA = kindOf(x);
       if (kindA !== SEPARATOR) break;
-      i++;
-      kindA = END;
     }
-    while (j < endB) {
-      kindB = kindOf(b.charCodeAt(j));
+    for (; j < endB; j++) {
+      y = b.charCodeAt(j);
+      kindB = kindOf(y);
       if (kindB !== SEPARATOR) break;
-      j++;
-      kindB = END;
     }
+    if (i === endA) kindA = END;
+    if (j === endB) kindB = END;
 
-    if (kindA === TILDE || kindB === TILDE) {
-      if (kindA !== TILDE) return 1;
-      if (kindB !== TILDE) return -1;
-      i++;
-      j++;
-      continue;
-    }
-    if (kindA === CARET || kindB === CARET) {
+    if (kindA !== kindB) {
+      if (kindA === TILDE) return -1;
+      if (kindB === TILDE) return 1;
       // Against the end of the string a caret is newer, against anything else it is older.
-      if (kindA === END) return -1;
-      if (kindB === END) return 1;
-      if (kindA !== CARET) return 1;
-      if (kindB !== CARET) return -1;
+      if (kindA === CARET) return kindB === END ? 1 : -1;
+      if (kindB === CARET) return kindA === END ? -1 : 1;
+      // Digits are newer than letters, anything is newer than the end.
+      return kindA > kindB ? 1 : -1;
+    }
+    if (kindA === DIGIT) {
+      while (x === ZERO) x = ++i < endA ? a.charCodeAt(i) : 0;
+      while (y === ZERO) y = ++j < endB ? b.charCodeAt(j) : 0;
+      // Without leading zeros the longer number is the greater one; of equal length, the first difference decides.
+      let order = 0;
+      kindA = kindOf(x);
+      kindB = kindOf(y);
+      while (kindA === DIGIT && kindB === DIGIT) {
+        if (order === 0) order = x - y;
+        x = ++i < endA ? a.charCodeAt(i) : 0;
+        y = ++j < endB ? b.charCodeAt(j) : 0;
+        kindA = kindOf(x);
+        kindB = kindOf(y);
+      }
+      if (kindA === DIGIT) return 1;
+      if (kindB === DIGIT) return -1;
+      if (order !== 0) return order < 0 ? -1 : 1;
+    } else if (kindA === LETTER) {
+      while (x === y && kindA === LETTER) {
+        x = ++i < endA ? a.charCodeAt(i) : 0;
+        y = ++j < endB ? b.charCodeAt(j) : 0;
+        kindA = kindOf(x);
+      }
+      // Whichever word goes on is newer; of two that go on, the one with the greater letter.
+      const order = (kindA === LETTER ? x : 0) - (kindOf(y) === LETTER ? y : 0);
+      if (order !== 0) return order < 0 ? -1 : 1;
+    } else if (kindA === END) {
+      return 0;
+    } else {
       i++;
       j++;
-      continue;
     }
-    if (kindA === END) return kindB === END ? 0 : -1;
-    if (kindB === END) return 1;
-    if (kindA !== kindB) return kindA === DIGIT ? 1 : -1;
-
-    let order = 0;
-    if (kindA === DIGIT) {
-      // Without leading zeros the longer number is the greater one; of equal length, the first difference decides.
-      while (i < endA && a.charCodeAt(i) === ZERO) i++;
-      while (j < endB && b.charCodeAt(j) === ZERO) j++;
-      for (;;) {
-        const x = i < endA ? a.charCodeAt(i) : 0;
-        const y = j < endB ? b.charCodeAt(j) : 0;
-        const inA = x >= ZERO && x <= NINE;
-        const inB = y >= ZERO && y <= NINE;
-        if (!inA || !inB) {
-          if (inA) return 1;
-          if (inB) return -1;
-          break;
-        }
-        if (order === 0) order = x - y;
-        i++;
-        j++;
-      }
-    } else {
-      for (;;) {
-        const x = i < endA ? a.charCodeAt(i) : 0;
-        const y = j < endB ? b.charCodeAt(j) : 0;
-        const inA = isLetter(x);
-        const inB = isLetter(y);
-        if (!inA || !inB) {
-          if (inA) return 1;
-          if (inB) return -1;
-          break;
-        }
-        if (x !== y) return x < y ? -1 : 1;
-        i++;
-        j++;
-      }
-    }
-    if (order !== 0) return order < 0 ? -1 : 1;
   }
 }
 
@@ -150,15 +143,17 @@ export function epochEnd(text: string): number {
 const COLON = 0x3a;
 const ZERO = 0x30;
 const NINE = 0x39;
-const END = 0;
-const SEPARATOR = 1;
-const DIGIT = 2;
-const LETTER = 3;
+
+/** Kinds of characters. Of two that are no tilde and no caret the greater one is newer. */
+const SEPARATOR = 0;
+const END = 1;
+const LETTER = 2;
+const DIGIT = 3;
 const TILDE = 4;
 const CARET = 5;
 
 /** Kind of each ASCII code; everything beyond ASCII separates, like rpm's bytes above 127. */
-const kinds = new Uint8Array(128).fill(SEPARATOR);
+const kinds = new Uint8Array(128);
 kinds.fill(DIGIT, ZERO, NINE + 1);
 kinds.fill(LETTER, 0x41, 0x5b);
 kinds.fill(LETTER, 0x61, 0x7b);
@@ -167,11 +162,6 @@ kinds[0x5e] = CARET;
 
 function kindOf(code: number): number {
   return code < 128 ? (kinds[code] as number) : SEPARATOR;
-}
-
-function isLetter(code: number): boolean {
-  const lower = code | 0x20;
-  return lower >= 0x61 && lower <= 0x7a;
 }
 
 function badEvr(text: string, wanted: string): RpmError {
