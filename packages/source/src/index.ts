@@ -124,3 +124,6 @@ export type { AddPatch, AddSource, SpecSource } from './spec-sources.js';
 export type { SpecTagLine } from './spec-tag.js';
 export type { SpecCondition, SpecSection } from './spec-text.js';
 export { type ReadSrpmOptions, readSrpm } from './srpm.js';
+export { type FetchSrpmOptions, fetchSrpm, pickSrpm, type SrpmRecord, type WantedSrpm } from './srpm-repository.js';
+export { archiveTree, gzipTree, type TreeArchiveOptions } from './tree-archive.js';
+export { type FetchUpstreamOptions, fetchUpstream, npmRelease, type UpstreamRelease } from './upstream.js';

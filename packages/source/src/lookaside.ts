@@ -87,7 +87,10 @@ export function directoryLookaside(directory: string, options: DirectoryLookasid
 
 /** Where and how an HTTP store is asked. */
 export interface HttpLookasideOptions {
-  /** URL with `{name}`, `{branch}`, `{file}`, `{algorithm}`, `{hex}`; each value is percent-encoded as one path part. */
+  /**
+   * URL with `{name}`, `{branch}`, `{file}`, `{algorithm}`, `{hex}`; each value is percent-encoded as one path part.
+   * `{path}` is the entry's whole path.
+   */
   readonly template: string;
   /** Makes the requests; `globalThis.fetch` does. Nothing is fetched by any other way. */
   readonly fetch: (url: string, init: { headers: Record<string, string>; signal?: AbortSignal }) => Promise<Response>;
@@ -184,10 +187,12 @@ function fillPattern(
     algorithm: entry.digest.algorithm,
     hex: entry.digest.hex,
   };
+  // A path keeps its slashes; every other value is one part of the address.
+  const path = entry.file.split('/').map(encode).join('/');
   return pattern.replace(/\{([a-z]+)\}/gi, (_, variable: string) => {
-    const value = values[variable];
+    const value = variable === 'path' ? path : values[variable];
     if (value === undefined) throw new TypeError(`"template" wants {${variable}}, which was not given`);
-    return encode(value);
+    return variable === 'path' ? value : encode(value);
   });
 }
 
