@@ -48,6 +48,20 @@ export {
   repositoryDependencyKinds,
 } from './package-record.js';
 export type { TextPolicy } from './package-text.js';
+export { type ClientProfile, clientProfiles, type ProfileChoices } from './profile.js';
+export {
+  type Generation,
+  type KeepGenerations,
+  type PublishedCheck,
+  type PublishedState,
+  type PublishOptions,
+  type PublishStep,
+  planPublish,
+  publishedState,
+  publishRepository,
+  revertRepository,
+  verifyPublished,
+} from './publish.js';
 export {
   formatRepomd,
   noTags,
