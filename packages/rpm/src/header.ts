@@ -208,6 +208,12 @@ export class Header<Tags> {
     return all;
   }
 
+  /** The index entry of a tag number, or undefined; of a dribble, where it replaces the region's entry. */
+  entry(tag: number): IndexEntry | undefined {
+    const index = this.#find(tag);
+    return index === -1 ? undefined : this.#entryAt(index);
+  }
+
   /** Whether the header holds this tag. */
   has(name: keyof Tags & string): boolean {
     return this.#find(this.#number(name)) !== -1;

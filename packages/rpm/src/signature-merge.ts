@@ -42,11 +42,9 @@ const MAX_MERGED_COUNT = 16 * 1024 * 1024;
 
 /** Throws RPM_BAD_ENTRY when the two headers cannot be merged as rpm merges them. */
 export function checkSignatureMerge(signatureHeader: Header<SignatureTags>, header: Header<MainTags>): void {
-  const inMain = new Set<number>();
-  for (const { tag } of header.entries()) inMain.add(tag);
-  const inSignature = new Map(signatureHeader.entries().map((entry) => [entry.tag, entry]));
   for (const merged of mergedTags) {
-    if (inMain.has(merged.mainTag) && !(merged.either && !inSignature.has(merged.signatureTag))) {
+    const entry = signatureHeader.entry(merged.signatureTag);
+    if (header.entry(merged.mainTag) && !(merged.either && !entry)) {
       throw new RpmError(
         {
           code: 'RPM_BAD_ENTRY',
@@ -59,7 +57,6 @@ export function checkSignatureMerge(signatureHeader: Header<SignatureTags>, head
         `header: tag ${tagName(merged.mainTag)} belongs into the signature header, found in the main one`,
       );
     }
-    const entry = inSignature.get(merged.signatureTag);
     if (!entry) continue;
     const wrongCount = merged.count !== 0 && entry.count !== merged.count;
     if (entry.type !== merged.type || wrongCount || entry.count > MAX_MERGED_COUNT) {

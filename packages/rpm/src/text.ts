@@ -11,6 +11,8 @@ const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /** Below this many bytes a loop is faster than a call of the decoder. */
 const SHORT = 24;
+/** Within this many bytes a loop finds a NUL sooner than a native search. */
+const NEAR = 48;
 
 /** One string from `start` to `end` (the place of its NUL). */
 export function decodeText(bytes: Uint8Array, start: number, end: number): string {
@@ -53,10 +55,17 @@ export function decodeTexts(bytes: Uint8Array, start: number, count: number): st
 
 /** The byte after the last NUL of `count` strings, or −1 when the bytes end before. */
 export function endOfTexts(bytes: Uint8Array, start: number, count: number): number {
+  const end = bytes.length;
   let at = start;
   for (let i = 0; i < count; i++) {
-    at = bytes.indexOf(0, at) + 1;
-    if (at === 0) return -1;
+    // Most strings are short: a native search costs more to call than a loop over them.
+    const near = Math.min(at + NEAR, end);
+    while (at < near && bytes[at] !== 0) at += 1;
+    if (at === near) {
+      at = near === end ? -1 : bytes.indexOf(0, at);
+      if (at === -1) return -1;
+    }
+    at += 1;
   }
   return at;
 }

@@ -1,0 +1,103 @@
+/**
+ * Opening packages: open, read, index, NEVRA, and the same with the header's SHA-256 checked, against librpm called from C
+ * over the same files in the same run. Files are in the page cache. Rounds alternate; the ratio is the median of the pairwise
+ * ratios of time (below 1: ours is faster).
+ *
+ *     node --import tsx bench/rpm-header.ts [packages = 2000] [rounds = 9]
+ */
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { digestBytes, formatNevra } from '@distrokit/rpm';
+import { openPackage } from '@distrokit/rpm/node';
+import { compilePeer, median } from './c-peer.js';
+import { machinePackages } from './machine-packages.js';
+
+/** Arguments: list of files, flags for librpm's checks. Prints microseconds a package and the length of all NEVRAs. */
+const peerSource = `
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+typedef void *FD_t; typedef void *rpmts; typedef void *Header;
+int rpmReadConfigFiles(const char *, const char *);
+rpmts rpmtsCreate(void);
+unsigned rpmtsSetVSFlags(rpmts, unsigned);
+FD_t Fopen(const char *, const char *); int Fclose(FD_t);
+int rpmReadPackageFile(rpmts, FD_t, const char *, Header *);
+char *headerGetAsString(Header, int); Header headerFree(Header);
+int main(int argc, char **argv) {
+  static char *paths[1 << 20]; char line[4096]; int count = 0; long length = 0;
+  FILE *list = fopen(argv[1], "r");
+  while (fgets(line, sizeof line, list)) { line[strcspn(line, "\\n")] = 0; paths[count++] = strdup(line); }
+  rpmReadConfigFiles(NULL, NULL);
+  rpmts ts = rpmtsCreate();
+  rpmtsSetVSFlags(ts, strtoul(argv[2], NULL, 0));
+  struct timespec start, end;
+  for (int warm = 0; warm < 2; warm++) {
+    length = 0;
+    clock_gettime(CLOCK_MONOTONIC, &start);
+    for (int i = 0; i < count; i++) {
+      FD_t fd = Fopen(paths[i], "r.ufdio");
+      Header h = NULL;
+      rpmReadPackageFile(ts, fd, paths[i], &h);
+      char *nevra = headerGetAsString(h, 5016);
+      length += strlen(nevra); free(nevra); headerFree(h); Fclose(fd);
+    }
+    clock_gettime(CLOCK_MONOTONIC, &end);
+  }
+  printf("%.3f %ld\\n", ((end.tv_sec - start.tv_sec) * 1e6 + (end.tv_nsec - start.tv_nsec) / 1e3) / count, length);
+  return 0;
+}
+`;
+
+async function ours(
+  paths: readonly string[],
+  check: boolean,
+): Promise<{ readonly us: number; readonly length: number }> {
+  let length = 0;
+  const started = performance.now();
+  for (const path of paths) {
+    const pkg = await openPackage(path);
+    if (check && digestBytes('sha256', pkg.header.immutableBytes()) !== pkg.signatureHeader.get('SHA256')) {
+      throw new Error(`${path}: wrong digest`);
+    }
+    length += formatNevra(pkg.nevra).length;
+    pkg.close();
+  }
+  return { us: ((performance.now() - started) * 1000) / paths.length, length };
+}
+
+const count = Number(process.argv[2] ?? 2000);
+const rounds = Number(process.argv[3] ?? 9);
+const paths = await machinePackages(join(tmpdir(), 'distrokit-bench-headers'), count, 4096);
+const folder = mkdtempSync(join(tmpdir(), 'rpm-header-'));
+try {
+  const peer = compilePeer(folder, peerSource);
+  const list = join(folder, 'list');
+  writeFileSync(list, paths.map((path) => `${path}\n`).join(''));
+  // Every check off; then all but the header digests off (bits of rpmVSFlags).
+  for (const [name, check, flags] of [
+    ['without digests', false, 0xfff00],
+    ['with header digests', true, 0xffc00],
+  ] as const) {
+    for (let warm = 0; warm < 3; warm++) await ours(paths, check);
+    const results: { readonly ours: number; readonly librpm: number }[] = [];
+    for (let round = 0; round < rounds; round++) {
+      const [us, length] = execFileSync(peer, [list, String(flags)], { encoding: 'utf8' })
+        .split(' ')
+        .map(Number);
+      const mine = await ours(paths, check);
+      if (mine.length !== length) throw new Error(`the answers differ: ${mine.length} and ${length} characters`);
+      results.push({ ours: mine.us, librpm: us as number });
+    }
+    const ratio = median(results.map((each) => each.ours / each.librpm));
+    const [mine, theirs] = [median(results.map((each) => each.ours)), median(results.map((each) => each.librpm))];
+    console.log(
+      `rpm-header ${name}: ours ${mine.toFixed(1)} µs, librpm ${theirs.toFixed(1)} µs a package, ratio ${ratio.toFixed(2)} (${paths.length} packages, ${rounds} rounds)`,
+    );
+  }
+} finally {
+  rmSync(folder, { recursive: true });
+}
