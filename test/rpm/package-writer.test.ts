@@ -166,6 +166,19 @@ test('tells 32-bit and 64-bit programs apart from the rest', async () => {
   expect(fileList(header).map(({ color }) => color)).toEqual([1, 2, 0]);
 });
 
+test('stores what files are, where the manifest says it', async () => {
+  const files = [
+    regular('/a', 'a', { fileClass: 'text/plain' }),
+    regular('/b', 'b'),
+    regular('/c', 'c', { fileClass: 'text/plain' }),
+  ];
+  for (const format of [4, 6] as const) {
+    const { header } = await readPackage(await written(binaryManifest({ files }), { ...v4, format }));
+    expect(fileList(header).map(({ fileClass }) => fileClass)).toEqual(['text/plain', '', 'text/plain']);
+    expect(header.get(format === 6 ? 'MIMEDICT' : 'CLASSDICT')).toEqual(['text/plain', '']);
+  }
+});
+
 test('gives back scriptlets and triggers as they were given', async () => {
   const flags = { expand: false, queryFormat: false, critical: false };
   const given = [

@@ -313,9 +313,13 @@ function setFiles(header: Builder, { manifest, files, payload, format }: HeaderF
     );
   }
   if (files.some(({ fileClass }) => fileClass !== '')) {
-    const dictionary = [...new Set(files.map(({ fileClass }) => fileClass))];
-    const indexes = files.map(({ fileClass }) => dictionary.indexOf(fileClass));
-    header.set(format === 6 ? 'MIMEDICT' : 'CLASSDICT', dictionary);
+    const dictionary = new Map<string, number>();
+    const indexes = files.map(({ fileClass }) => {
+      const index = dictionary.get(fileClass) ?? dictionary.size;
+      dictionary.set(fileClass, index);
+      return index;
+    });
+    header.set(format === 6 ? 'MIMEDICT' : 'CLASSDICT', [...dictionary.keys()]);
     header.set(format === 6 ? 'FILEMIMEINDEX' : 'FILECLASS', indexes);
   }
 }
