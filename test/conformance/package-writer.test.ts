@@ -176,6 +176,21 @@ test.each(Object.keys(clientProfiles) as ClientProfileName[])('rpm installs a pa
   expect(spawnSync('rpm', [...common, '-V', '--nodeps', 'sample']).status).toBe(0);
 });
 
+test('rpm installs a package without files, and one whose name is all there is', async () => {
+  for (const format of [4, 6] as const) {
+    const { name, epoch, version, release, arch, summary, description, license } = rich;
+    const meta = { name, epoch: epoch ?? 0, version, release, arch, summary, description, license };
+    const path = join(folder, 'meta.rpm');
+    await writeTo(path, meta, { ...v4, format, reservedBytes: 0 });
+    const root = mkdtempSync(join(folder, 'root-'));
+    const common = ['--root', root, '--define', '_dbpath /var/lib/rpm'];
+    const install = spawnSync('rpm', [...common, '-i', path], { encoding: 'utf8', timeout: 20_000 });
+    expect({ status: install.status, stdout: install.stdout }).toEqual({ status: 0, stdout: '' });
+    expect(run('rpm', [...common, '-qa'])).toBe('sample-1.0~rc1^git5-3.x86_64\n');
+    expect(spawnSync('rpm', [...common, '-V', 'sample']).status).toBe(0);
+  }
+});
+
 test('rpm shows capabilities, owners, languages and device numbers as given', async () => {
   const path = join(folder, 'attributes.rpm');
   const manifest: PackageManifest = {
