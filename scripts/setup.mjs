@@ -98,7 +98,8 @@ function installDebianPackages(missing, names, wantedGoal) {
   const packages = packageNames(missing, 'debian');
   requireRoot(names, `apt-get update && apt-get install -y --no-install-recommends ${packages}`);
   say(`system tools: apt-get install ${packages}`);
-  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive', LC_ALL: 'C.UTF-8' };
+  // Runlevel 1: a package that brings a service does not start it.
+  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive', LC_ALL: 'C.UTF-8', RUNLEVEL: '1' };
   // Another apt may be at work on a fresh machine (unattended upgrades): wait for it.
   const lock = ['-o', 'DPkg::Lock::Timeout=300', '-o', 'Acquire::Retries=3'];
   const update = run('apt-get', [...lock, '-q', 'update'], { env });

@@ -13,7 +13,7 @@ import { delimiter, join, sep } from 'node:path';
  * @typedef {object} SystemTool
  * @property {'start' | 'test'} for
  * @property {string} [command] Name of a command on PATH.
- * @property {string} [file] Absolute path.
+ * @property {string | string[]} [file] Absolute path; of several, one is enough.
  * @property {string} [python] Name of a module of the system's Python.
  * @property {string} debian Package that brings it on Debian and Ubuntu.
  * @property {string} fedora Package that brings it on Fedora and Enterprise Linux.
@@ -61,6 +61,17 @@ export const systemTools = [
   { for: 'test', command: 'readelf', debian: 'binutils', fedora: 'binutils', why: 'judge of ELF files' },
   { for: 'test', command: 'bsdtar', debian: 'libarchive-tools', fedora: 'bsdtar', why: 'second reader of payloads' },
   { for: 'test', command: 'chromium', debian: 'chromium', fedora: 'chromium', why: 'runs the isomorphic doors' },
+  { for: 'test', command: 'openssl', debian: 'openssl', fedora: 'openssl', why: 'judge of raw signatures' },
+  { for: 'test', command: 'pgrep', debian: 'procps', fedora: 'procps-ng', why: 'sees that no process was left behind' },
+  { for: 'test', command: 'podman', debian: 'podman', fedora: 'podman', why: 'builds in containers' },
+  { for: 'test', command: 'runc', debian: 'runc', fedora: 'runc', why: 'runs them under any kind of control groups' },
+  {
+    for: 'test',
+    file: ['/usr/lib/postgresql', '/usr/bin/postgres'],
+    debian: 'postgresql',
+    fedora: 'postgresql-server',
+    why: 'the store of a build farm with many machines',
+  },
   { for: 'test', command: 'python3', debian: 'python3', fedora: 'python3', why: 'asks the reference libraries' },
   { for: 'test', python: 'rpm', debian: 'python3-rpm', fedora: 'python3-rpm', why: 'librpm, asked directly' },
   {
@@ -88,7 +99,7 @@ export function missingTools(goal) {
 
 /** @param {SystemTool} tool */
 export function describeTool(tool) {
-  return tool.command ?? tool.file ?? `python3 module ${tool.python}`;
+  return tool.command ?? tool.file?.toString() ?? `python3 module ${tool.python}`;
 }
 
 /** @param {string} name @returns {boolean} Whether a command of this name is on PATH, npm's own folders left out. */
@@ -102,7 +113,7 @@ export function commandPresent(name) {
 /** @param {SystemTool} tool */
 function isPresent(tool) {
   if (tool.command !== undefined) return commandPresent(tool.command);
-  if (tool.file !== undefined) return existsSync(tool.file);
+  if (tool.file !== undefined) return [tool.file].flat().some((path) => existsSync(path));
   return pythonFolders().some((folder) => ['', '.py'].some((end) => existsSync(join(folder, `${tool.python}${end}`))));
 }
 
