@@ -1,6 +1,6 @@
-import { checkDigests, readPackage } from '@distrokit/rpm';
+import { checkDigests, digestBytes, readPackage } from '@distrokit/rpm';
 import { expect, test } from 'vitest';
-import { int32, mainEntries, packageBytes, string, strings } from '../fixtures/package-bytes.js';
+import { bin, int32, mainEntries, packageBytes, string, strings } from '../fixtures/package-bytes.js';
 
 test('reads NEVRA, keeping an absent epoch absent', async () => {
   expect((await readPackage(packageBytes())).nevra).toEqual({
@@ -101,4 +101,20 @@ test('a package with no digest better than SHA-1 is not ok', async () => {
   const report = await checkDigests(await readPackage(packageBytes({ signature: [string(269, '0'.repeat(40))] })));
   expect(report.header.sha256).toEqual({ status: 'not-present' });
   expect(report.ok).toBe(false);
+});
+
+test('MD5 is left out when it is not asked for and there is something better', async () => {
+  const payload = new TextEncoder().encode('payload');
+  const main = mainEntries(strings(5092, [digestBytes('sha256', payload)]), int32(5093, 8));
+  const pkg = await readPackage(packageBytes({ main, payload, signature: [bin(1004, new Uint8Array(16))] }));
+  const all = await checkDigests(pkg, { payload: true });
+  const strong = await checkDigests(pkg, { payload: true, legacy: false });
+  expect(all.payload).toMatchObject({ md5: { status: 'mismatch' }, sha256: { status: 'verified' } });
+  expect(strong.payload).toEqual({ md5: { status: 'not-checked' }, sha256: { status: 'verified' } });
+});
+
+test('MD5 is checked all the same when there is nothing better', async () => {
+  const pkg = await readPackage(packageBytes({ signature: [bin(1004, new Uint8Array(16))] }));
+  const report = await checkDigests(pkg, { payload: true, legacy: false });
+  expect(report.payload.md5).toMatchObject({ status: 'mismatch' });
 });
