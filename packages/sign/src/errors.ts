@@ -1,5 +1,5 @@
 /**
- * What can go wrong while signing, or with bytes that claim to be keys, signatures, attestations or logs.
+ * What can go wrong while signing, or with bytes that claim to be keys, signatures or logs.
  *
  * A signature that does not hold is no error: it is a status in a report.
  */
@@ -66,12 +66,12 @@ export type SignFault =
       readonly found: number;
     }
   | {
-      /** An attestation, or a transparency log, that is not what it claims to be. */
-      readonly code: 'SIGN_BAD_ATTESTATION' | 'SIGN_BAD_LOG';
+      /** A transparency log that is not what its checkpoint says. */
+      readonly code: 'SIGN_BAD_LOG';
       readonly where: string;
       readonly wanted: string;
       readonly found: string;
     };
 
-/** Damaged or hostile keys, signatures and attestations; a signer that failed; a package that must not be signed. */
+/** Damaged or hostile keys, signatures and logs; a signer that failed; a package that must not be signed. */
 export class SignError extends CodedError<SignFault> {}

@@ -9,7 +9,7 @@
  */
 import * as openpgp from 'openpgp';
 import { decodeArmor, encodeArmor, isArmored } from './armor.js';
-import { fromHex } from './bytes.js';
+import { encodeBase64Url, fromHex } from './bytes.js';
 import { isEcdsaCurve, signEcdsa, signEdwards } from './curves.js';
 import { SignError } from './errors.js';
 import { digestOf, SHA512 } from './hash.js';
@@ -208,14 +208,14 @@ async function importRsa(
   const d = toBigInt(secret.d);
   const jwk = {
     kty: 'RSA',
-    n: base64url(open.n!),
-    e: base64url(open.e!),
-    d: base64url(secret.d),
-    p: base64url(secret.q),
-    q: base64url(secret.p),
-    dp: base64url(bigBytes(d % (p - 1n))),
-    dq: base64url(bigBytes(d % (q - 1n))),
-    qi: base64url(secret.u),
+    n: encodeBase64Url(open.n!),
+    e: encodeBase64Url(open.e!),
+    d: encodeBase64Url(secret.d),
+    p: encodeBase64Url(secret.q),
+    q: encodeBase64Url(secret.p),
+    dp: encodeBase64Url(bigBytes(d % (p - 1n))),
+    dq: encodeBase64Url(bigBytes(d % (q - 1n))),
+    qi: encodeBase64Url(secret.u),
   };
   const algorithm = { name: 'RSASSA-PKCS1-v1_5', hash: hashAlgorithm === SHA512 ? 'SHA-512' : 'SHA-256' };
   return globalThis.crypto.subtle.importKey('jwk', jwk, algorithm, false, ['sign']);
@@ -232,11 +232,4 @@ function toBigInt(bytes: Uint8Array): bigint {
 function bigBytes(value: bigint): Uint8Array {
   const hex = value.toString(16);
   return fromHex(hex.length % 2 ? `0${hex}` : hex);
-}
-
-function base64url(bytes: Uint8Array): string {
-  return btoa(String.fromCharCode(...bytes))
-    .replace(/\+/g, '-')
-    .replace(/\//g, '_')
-    .replace(/=+$/, '');
 }
