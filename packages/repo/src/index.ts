@@ -3,7 +3,21 @@
  * needs a file system.
  */
 
+export {
+  type ClosureOptions,
+  type ClosureReport,
+  checkClosure,
+  type Exclusion,
+  formatRequirement,
+  type UnresolvedRequirement,
+} from './closure.js';
 export { filterRepository, type MergeSource, mergeRepositories, splitRepository } from './combine-repositories.js';
+export {
+  compareRepositories,
+  type PackageChange,
+  type RepositoryComparison,
+  type RepositoryContents,
+} from './compare-repositories.js';
 export {
   type Comps,
   type CompsCategory,
@@ -80,6 +94,7 @@ export {
   type RepositoryPackage,
   writeRepository,
 } from './repository-writer.js';
+export { planRetention, type RetentionFacts, type RetentionPolicy, type RetentionVerdict } from './retention.js';
 export { memoryStore, type RepositoryStore, type StoredFile, type WriteOptions } from './store.js';
 export { formatTreeinfo, parseProductId, parseTreeinfo, type Treeinfo } from './treeinfo.js';
 export { type RepositoryChanges, updateRepository } from './update-repository.js';
