@@ -3,10 +3,8 @@
  *
  * Reference: AlmaLinux, autopatch-tool, docs/configuration.md
  */
-import { quote } from '@distrokit/rpm';
-import { parseDocument } from 'yaml';
-import { z } from 'zod';
-import { SourceError } from './errors.js';
+import { badConfig, checkShape, z } from './schema.js';
+import { readYaml } from './yaml.js';
 
 const text = z.string().min(1);
 const origin = z.strictObject({
@@ -177,8 +175,6 @@ const parameterSchema = z.strictObject({
   rhel_version: word.optional(),
 });
 
-const maxLength = 4 * 2 ** 20;
-
 /**
  * Reads a document. Keys `expect` (in `replace`) and `origin` (in `add_files`) are ours; the rest is the language as it is.
  * An empty `replace` deletes, as its documentation says.
@@ -186,7 +182,8 @@ const maxLength = 4 * 2 ** 20;
  * Throws SOURCE_BAD_CONFIG with the place (`actions[1].replace[0].find`) for everything that does not follow the schema.
  */
 export function parseAutopatch(yaml: string): AutopatchConfig {
-  const root = readYaml(yaml);
+  // The original reads YAML 1.1.
+  const root = readYaml(yaml, '1.1');
   if (root === null || typeof root !== 'object' || Array.isArray(root)) {
     throw badConfig('document', 'a mapping with actions', typeof root);
   }
@@ -200,26 +197,8 @@ export function parseAutopatch(yaml: string): AutopatchConfig {
   };
 }
 
-function readYaml(yaml: string): unknown {
-  if (yaml.length > maxLength) {
-    throw new SourceError(
-      { code: 'SOURCE_LIMIT', what: 'characters of a configuration', limit: maxLength, found: yaml.length },
-      `configuration: ${yaml.length} characters, at most ${maxLength} are read`,
-    );
-  }
-  // The original reads YAML 1.1, where `no` is false and 010 is 8.
-  const document = parseDocument(yaml, { version: '1.1', merge: false, prettyErrors: false });
-  const [error] = document.errors;
-  if (error) throw badConfig('document', 'YAML', error.message);
-  try {
-    return document.toJS({ maxAliasCount: 100 });
-  } catch (cause) {
-    throw badConfig('document', 'YAML without runaway aliases', cause instanceof Error ? cause.message : String(cause));
-  }
-}
-
 function readParameters(value: unknown): AutopatchParameters {
-  const read = check(parameterSchema, value ?? {}, 'parameters');
+  const read = checkShape(parameterSchema, value ?? {}, 'parameters');
   return {
     insertAlmalinuxLine: read.insert_almalinux_line,
     customTargetBranch: read.custom_target_branch,
@@ -240,22 +219,7 @@ function readActions(item: unknown, where: string): AutopatchAction[] {
     }
     if (!Array.isArray(entries) || entries.length === 0) throw badConfig(`${where}.${name}`, 'a list', typeof entries);
     const schema: z.ZodType = actionSchemas[name as AutopatchActionName];
-    const read = entries.map((entry: unknown, index) => check(schema, entry, `${where}.${name}[${index}]`));
+    const read = entries.map((entry: unknown, index) => checkShape(schema, entry, `${where}.${name}[${index}]`));
     return { name, entries: read } as unknown as AutopatchAction;
   });
-}
-
-function check<Output>(schema: z.ZodType<Output>, value: unknown, where: string): Output {
-  const result = schema.safeParse(value);
-  if (result.success) return result.data;
-  const [issue] = result.error.issues;
-  const path = issue?.path.map((part) => (typeof part === 'number' ? `[${part}]` : `.${String(part)}`)).join('') ?? '';
-  throw badConfig(where + path, issue?.message ?? 'another value', 'what does not fit');
-}
-
-function badConfig(where: string, wanted: string, found: string): SourceError {
-  return new SourceError(
-    { code: 'SOURCE_BAD_CONFIG', where, wanted, found },
-    `configuration, ${where}: wanted ${wanted}, found ${quote(found, 200)}`,
-  );
 }

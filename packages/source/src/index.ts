@@ -90,7 +90,16 @@ export {
   type ModificationStep,
   type TreeFiles,
 } from './modification.js';
+export {
+  formatPinnedModule,
+  type ModuleComponent,
+  type ModuleSource,
+  type PinnedComponent,
+  parseModuleSource,
+  pinComponents,
+} from './module-import.js';
 export type { Origin, SourceFile, SourceTree, Terms } from './origin.js';
+export { applyPatch } from './patch-apply.js';
 export { type PatchIdentity, patchIdentity, patchSimilarity } from './patch-identity.js';
 export {
   type FoundPatchOrigin,
@@ -125,5 +134,13 @@ export type { SpecTagLine } from './spec-tag.js';
 export type { SpecCondition, SpecSection } from './spec-text.js';
 export { type ReadSrpmOptions, readSrpm } from './srpm.js';
 export { type FetchSrpmOptions, fetchSrpm, pickSrpm, type SrpmRecord, type WantedSrpm } from './srpm-repository.js';
+export {
+  type ApplySrpmprocOptions,
+  applySrpmproc,
+  parseSrpmproc,
+  type SrpmprocConfig,
+  type SrpmprocResult,
+  type SrpmprocSpecChange,
+} from './srpmproc.js';
 export { archiveTree, gzipTree, type TreeArchiveOptions } from './tree-archive.js';
 export { type FetchUpstreamOptions, fetchUpstream, npmRelease, type UpstreamRelease } from './upstream.js';

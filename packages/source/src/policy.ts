@@ -6,9 +6,9 @@
  * default: a distribution must be able to show that nothing came from where it may not come from.
  */
 import { quote } from '@distrokit/rpm';
-import { z } from 'zod';
 import { SourceError } from './errors.js';
 import type { Origin, SourceTree, Terms } from './origin.js';
+import { checkShape, z } from './schema.js';
 
 /** What a rule looks at; every field that is given must fit. `*` stands for any text within a field. */
 export interface PolicyMatch {
@@ -95,15 +95,7 @@ const schema = z.strictObject({
 
 /** Checks a policy that was read from JSON or YAML. Throws SOURCE_BAD_CONFIG with the place that does not fit. */
 export function parsePolicy(value: unknown): SourcePolicy {
-  const result = schema.safeParse(value);
-  if (result.success) return result.data;
-  const [issue] = result.error.issues;
-  const where = `policy${issue?.path.map((part) => (typeof part === 'number' ? `[${part}]` : `.${String(part)}`)).join('') ?? ''}`;
-  const wanted = issue?.message ?? 'another value';
-  throw new SourceError(
-    { code: 'SOURCE_BAD_CONFIG', where, wanted, found: 'what does not fit' },
-    `${where}: ${wanted}`,
-  );
+  return checkShape(schema, value, 'policy');
 }
 
 /** What a policy says about one origin. Pure. */

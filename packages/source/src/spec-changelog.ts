@@ -12,7 +12,7 @@ export interface ChangelogEntry {
   readonly date: Date;
   readonly name: string;
   readonly email: string;
-  /** `[epoch:]version-release` behind the author; left out when undefined. */
+  /** `[epoch:]version-release` behind the author; left out when undefined. Plain macros (`%{version}`) stay macros. */
   readonly evr?: string | undefined;
   /** One item each; `- ` is put before. Line breaks become continued lines. */
   readonly lines: readonly string[];
@@ -116,5 +116,15 @@ function formatEntry(entry: ChangelogEntry): string[] {
     return rows.map((row, i) => (i === 0 ? `- ${row.replace(/^[-*]\s+/, '')}` : `  ${row}`));
   });
   if (items.length === 0) throw editFailed('add a changelog entry', 'at least one line of text', 'none');
-  return [`* ${when} ${entry.name} <${entry.email}>${version}`, ...items].map((line) => line.replaceAll('%', '%%'));
+  const author = `* ${when} ${entry.name} <${entry.email}>`;
+  return [escapeMacros(author) + plainMacros(version), ...items.map(escapeMacros)];
+}
+
+function escapeMacros(text: string): string {
+  return text.replaceAll('%', '%%');
+}
+
+/** A name in braces runs nothing by itself; whatever else follows a `%` is escaped. */
+function plainMacros(text: string): string {
+  return text.replace(/%(?!\{[A-Za-z_]\w*\})/g, '%%');
 }

@@ -127,6 +127,15 @@ export function removePatch(text: SpecText, file: string): SpecText {
   return edited.splice(start, found.line - start + 1, []);
 }
 
+/** Removes a source by its file name, with the origin comment above; the same text when there is none of that name. */
+export function removeSource(text: SpecText, file: string): SpecText {
+  const found = specSources(text).find((source) => source.kind === 'source' && nameMatches(source, file));
+  if (!found) return text;
+  let start = found.line;
+  while (start > 0 && originComment.test(text.line(start - 1))) start--;
+  return text.splice(start, found.line - start + 1, []);
+}
+
 /**
  * Gives the patches new numbers from `first` on, in order of their tags, in tags and apply lines alike. Unnumbered tags
  * and `%patchlist` lines stay. Throws SOURCE_EDIT_FAILED when `%prep` or another line uses patches in a way that cannot

@@ -22,6 +22,7 @@ import {
   addPatch,
   addSource,
   removePatch,
+  removeSource,
   renumberPatches,
   replaceSource,
   type SpecSource,
@@ -135,6 +136,11 @@ export class Spec {
   /** Removes tag, origin comment and apply line of a patch; the same spec when it has none of that name. */
   removePatch(file: string): Spec {
     return this.#with(removePatch(this.#editable, file));
+  }
+
+  /** Removes the tag of a source; the same spec when it has none of that name. */
+  removeSource(file: string): Spec {
+    return this.#with(removeSource(this.#editable, file));
   }
 
   /** New numbers from `first` on, in tags and apply lines. Throws SOURCE_EDIT_FAILED. */
