@@ -107,12 +107,11 @@ export {
   type Header,
   type HeaderEntry,
   type HeaderIntro,
-  type HeaderKind,
   type HeaderValue,
   type IndexEntry,
   signaturePadding,
-  tagName,
 } from './header.js';
+export { type HeaderKind, tagName } from './header-index.js';
 export { decodeLead, encodeLead, LEAD_BYTES, type Lead } from './lead.js';
 export {
   compareNevra,

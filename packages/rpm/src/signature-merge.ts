@@ -5,7 +5,8 @@
  * Reference: rpm, lib/package.cc (headerMergeLegacySigs, xlateTags)
  */
 import { RpmError } from './errors.js';
-import { type Header, tagName } from './header.js';
+import type { Header } from './header.js';
+import { tagName } from './header-index.js';
 import type { SignatureTags } from './signature-tags.js';
 import { TYPE_BIN, TYPE_INT32, TYPE_INT64, TYPE_NAMES, TYPE_STRING, TYPE_STRING_ARRAY } from './tag-types.js';
 import type { MainTags } from './tags.js';
