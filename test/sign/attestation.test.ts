@@ -114,7 +114,7 @@ test('CycloneDX documents pass the published schema of 1.6 for a package, a buil
   const require = createRequire(import.meta.url);
   const schemaOf = (name: string): object =>
     require(
-      `${require.resolve('@cyclonedx/cyclonedx-library').replace(/\/dist.*$/, '')}/res/schema/${name}.SNAPSHOT.schema.json`,
+      `${require.resolve('@cyclonedx/cyclonedx-library').replace(/\/dist[./].*$/, '')}/res/schema/${name}.SNAPSHOT.schema.json`,
     ) as object;
   const ajv = new Ajv({ strict: false, allErrors: true });
   (require('ajv-formats') as { default: (ajv: Ajv) => void }).default(ajv);
