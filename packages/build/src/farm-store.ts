@@ -266,7 +266,7 @@ export class TaskStore {
 
   async events(after: string, limit: number): Promise<readonly EventRow[]> {
     return this.#engine.query<EventRow>(
-      `select seq::text as seq, at, task, kind, attempt, detail from distrokit.event where seq > $1::bigint order by seq limit $2`,
+      `select e.seq::text as seq, at, task, kind, attempt, detail from distrokit.event e where e.seq > $1::bigint order by e.seq limit $2`,
       [after, limit],
     );
   }

@@ -44,6 +44,7 @@ export type {
 export { BuildError, type BuildFault } from './errors.js';
 export { Farm, type FarmEvent, type FarmOptions, type FarmTask, openFarm, planTasks, type TaskStatus } from './farm.js';
 export type { FarmStore } from './farm-engine.js';
+export { type FarmPageOptions, farmPage } from './farm-page.js';
 export type { TaskState } from './farm-store.js';
 export { formatMockConfig, hashMockConfig, type MockConfig, mockConfigOf, parseMockConfig } from './mock-config.js';
 export { type MockDriverOptions, mockDriver } from './mock-driver.js';
