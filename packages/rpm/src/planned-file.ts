@@ -162,7 +162,7 @@ function fileMode(file: ManifestFile): number {
 function flagBits(file: ManifestFile): number {
   let bits = (file.flags ?? []).reduce((sum, flag) => sum | fileFlags[flag], 0);
   // rpm marks files, not directories, as configuration, documentation or licence.
-  if (file.type === 'directory') bits &= ~(fileFlags.config | fileFlags.doc | fileFlags.license | fileFlags.noReplace);
+  if (file.type === 'directory') bits &= ~(fileFlags.config | fileFlags.doc | fileFlags.license);
   return bits;
 }
 
