@@ -33,7 +33,7 @@ const allowances: readonly Allowance[] = [
   { path: 'packages/source/src/git.ts', kind: 'process', why: 'runs git' },
   { path: 'packages/sign/src/external-signer.ts', kind: 'process', why: 'asks gpg or another command to sign' },
   {
-    path: 'packages/build/src/chroot-driver.ts',
+    path: 'packages/build/src/root-driver.ts',
     kind: 'clock',
     why: 'how long making the root took is part of the report; measured by the monotonic clock',
   },

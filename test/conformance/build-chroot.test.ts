@@ -360,7 +360,11 @@ test('a container gives the bytes that bubblewrap gives, and an aborted one is g
   const sandboxed = await buildPackage(memorySource(srpm), root(), driver());
   expect(contained.packages.map((pkg) => pkg.sha256)).toEqual(sandboxed.packages.map((pkg) => pkg.sha256));
 
-  const slow = await srpmOf('slow', ['BuildArch: noarch', '%description', 'Waits.', '%build', 'sleep 94.75', '%files'], {});
+  const slow = await srpmOf(
+    'slow',
+    ['BuildArch: noarch', '%description', 'Waits.', '%build', 'sleep 94.75', '%files'],
+    {},
+  );
   const mounts = (await readFile('/proc/self/mountinfo', 'utf8')).split('\n').length;
   const fault94 = await fault(buildPackage(memorySource(slow), root(), podman, { timeoutMs: 15_000 }));
   expect(fault94).toMatchObject({ code: 'BUILD_TIMEOUT' });
