@@ -11,6 +11,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { compareVersion } from '@distrokit/rpm';
+import { compilePeer, median } from './c-peer.js';
 
 type Pair = readonly [string, string];
 
@@ -89,17 +90,10 @@ function ours(pairs: readonly Pair[], repeat: number): { readonly ns: number; re
   return { ns: ((performance.now() - started) * 1e6) / repeat / pairs.length, sum: sum / repeat };
 }
 
-function median(values: readonly number[]): number {
-  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] as number;
-}
-
 const rounds = Number(process.argv[2] ?? 9);
 const folder = mkdtempSync(join(tmpdir(), 'rpm-evr-'));
 try {
-  const peer = join(folder, 'peer');
-  writeFileSync(`${peer}.c`, peerSource);
-  // The library's name without its development package.
-  execFileSync('gcc', ['-O2', '-o', peer, `${peer}.c`, '-l:librpmio.so.9']);
+  const peer = compilePeer(folder, peerSource);
   for (const [name, pairs] of [
     ['distribution', distributionPairs(20_000)],
     ['random', randomPairs(20_000)],
