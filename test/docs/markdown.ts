@@ -47,25 +47,31 @@ export function anchors(markdown: string): string[] {
   );
 }
 
-/** Cells of the table below a heading; empty when there is none. The row of column names is left out. */
-export function tableBelow(markdown: string, heading: RegExp): string[][] {
+/** The cells of one table row. */
+export type Row = readonly string[];
+
+/** The table below a heading: the names of its columns and its rows; no rows when there is none. */
+export function tableBelow(
+  markdown: string,
+  heading: RegExp,
+): { readonly columns: Row; readonly rows: readonly Row[] } {
   const lines = markdown.split('\n');
   const start = lines.findIndex((line) => /^#{1,6} /.test(line) && heading.test(line));
-  if (start < 0) return [];
-  const first = lines.findIndex((line, index) => index > start && line.startsWith('|'));
-  const nextHeading = lines.findIndex((line, index) => index > start && /^#{1,6} /.test(line));
-  if (first < 0 || (nextHeading >= 0 && nextHeading < first)) return [];
-  const rows: string[][] = [];
-  for (const line of lines.slice(first + 2)) {
-    if (!line.startsWith('|')) break;
-    rows.push(
-      line
-        .replace(/^\||\|\s*$/g, '')
-        .split(/(?<!\\)\|/)
-        .map((cell) => cell.trim()),
-    );
-  }
-  return rows;
+  const below = start < 0 ? [] : lines.slice(start + 1);
+  const end = below.findIndex((line) => /^#{1,6} /.test(line));
+  const section = end < 0 ? below : below.slice(0, end);
+  const first = section.findIndex((line) => line.startsWith('|'));
+  if (first < 0) return { columns: [], rows: [] };
+  const length = section.slice(first).findIndex((line) => !line.startsWith('|'));
+  const [columns = [], , ...rows] = section.slice(first, length < 0 ? undefined : first + length).map(cells);
+  return { columns, rows };
+}
+
+function cells(line: string): string[] {
+  return line
+    .replace(/^\||\|\s*$/g, '')
+    .split(/(?<!\\)\|/)
+    .map((cell) => cell.trim());
 }
 
 /** Words in back quotes. */
