@@ -1,6 +1,6 @@
 /** Verdicts about the packages and keys of real distributions, held against rpm 4.18, gpg 2.2 and independent checks. */
-import { readPackage } from '@distrokit/rpm';
-import { Keyring, type PackageSignatureStatus, verifyPackage } from '@distrokit/sign';
+import { type RpmPackage, readPackage } from '@distrokit/rpm';
+import { attachSignature, Keyring, listSignatures, type PackageSignatureStatus, verifyPackage } from '@distrokit/sign';
 import { expect, test } from 'vitest';
 import { corpusBytes, corpusPresent, keysOracle, mutate, mutations, verifyOracle, verifyV6Oracle } from './corpus.js';
 
@@ -31,6 +31,20 @@ if (!corpusPresent) {
     NOKEY: ['unknown-key'],
     BAD: ['bad-signature'],
   };
+
+  /** A package as a plain record, so that one part can be another. */
+  const whole = (pkg: RpmPackage): RpmPackage => ({
+    format: pkg.format,
+    lead: pkg.lead,
+    signatureHeader: pkg.signatureHeader,
+    header: pkg.header,
+    nevra: pkg.nevra,
+    isSource: pkg.isSource,
+    signatureRange: pkg.signatureRange,
+    headerRange: pkg.headerRange,
+    source: pkg.source,
+    payload: (options) => pkg.payload(options),
+  });
 
   /** A status as the line that rpm prints for it. */
   const rpmLine = (one: PackageSignatureStatus): string => {
@@ -114,6 +128,23 @@ if (!corpusPresent) {
         { status: 'verified', fingerprint: issuerFingerprint, version: 6, tag: 'OPENPGP' },
       ]);
       expect(report.ok, path).toBe(true);
+    }
+  });
+
+  test('a composite signature holds only when both of its halves do', async () => {
+    const { signatures } = verifyV6Oracle<{ path: string; keyFile: string; pubkeyAlgo: number }>();
+    const { path, keyFile } = signatures.find(({ pubkeyAlgo }) => pubkeyAlgo === 30)!;
+    const pkg = await readPackage(corpusBytes(path));
+    const keyring = Keyring.from(corpusBytes(keyFile));
+    const { bytes } = listSignatures(pkg)[0]!;
+    // The Ed25519 half is 64 bytes long, the ML-DSA half 3,309.
+    const halves = { ed25519: bytes.length - 3309 - 10, mlDsa: bytes.length - 10, none: undefined };
+    for (const [half, offset] of Object.entries(halves)) {
+      const broken = bytes.slice();
+      if (offset !== undefined) broken[offset]! ^= 1;
+      const attached = attachSignature(pkg, broken, { placement: 'openpgp' });
+      const report = await verifyPackage({ ...whole(pkg), signatureHeader: attached.signatureHeader }, keyring, { at });
+      expect(report.signatures, half).toMatchObject([{ status: offset === undefined ? 'verified' : 'bad-signature' }]);
     }
   });
 
