@@ -105,7 +105,9 @@ export {
   type FoundPatchOrigin,
   formatPatchHeader,
   formatPatchOrigin,
+  lintPatchOrigins,
   type PatchOrigin,
+  type PatchOriginFinding,
   type PatchOriginKind,
   parsePatchOrigin,
 } from './patch-origin.js';

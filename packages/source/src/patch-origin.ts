@@ -53,8 +53,9 @@ export function formatPatchHeader(origin: PatchOrigin): string[] {
  * Reads the origin from comment lines of a spec or from the head of a patch file; undefined when no link is in it.
  *
  * Knows DEP-3 fields, the spellings of Azure Linux (`Upstream-reference:`, `Upstream Patch Reference:`, `AI Backport
- * of`), git's `(cherry picked from commit …)` beside a link, and a bare link. The first line with a known field and a
- * link wins over a bare link. Reads at most the first 200 lines, and of a patch only what stands before the diff.
+ * of`), git's `(cherry picked from commit …)` beside a link, and a bare link. A field that says
+ * upstream, backport or origin wins over other fields, these over a bare link, and the first of equals over
+ * the others. Reads at most the first 200 lines, and of a patch only what stands before the diff.
  */
 export function parsePatchOrigin(text: string): FoundPatchOrigin | undefined {
   const lines = text.split('\n', 200).map((line) =>
@@ -70,17 +71,47 @@ export function parsePatchOrigin(text: string): FoundPatchOrigin | undefined {
   for (const line of head) for (const match of line.matchAll(cvePattern)) cves.add(match[0].toUpperCase());
   const note = head.map((line) => /^note:\s*(.+)$/i.exec(line)?.[1]).find((found) => found !== undefined);
   const picked = head.some((line) => /\(?cherry[ -]picked from commit /i.test(line));
-  let bare: FoundPatchOrigin | undefined;
+  let best: FoundPatchOrigin | undefined;
+  let rank = -1;
   for (const line of head) {
     const url = urlPattern.exec(line)?.[0];
     if (url === undefined) continue;
     const field = fieldOf(line.slice(0, line.indexOf(url)));
+    const own = field === undefined ? 0 : field.kind === 'other' && field.spelling !== 'origin' ? 1 : 2;
+    if (own <= rank) continue;
+    rank = own;
+    const kind = field?.kind ?? 'other';
     const rest = { url, cves: [...cves], ...(note === undefined ? {} : { note }) };
-    if (field)
-      return { kind: picked && field.kind === 'other' ? 'upstream' : field.kind, spelling: field.spelling, ...rest };
-    bare ??= { kind: picked ? 'upstream' : 'other', spelling: '', ...rest };
+    best = { kind: picked && kind === 'other' ? 'upstream' : kind, spelling: field?.spelling ?? '', ...rest };
   }
-  return bare;
+  return best;
+}
+
+/** A patch without a usable link to where it came from. */
+export interface PatchOriginFinding {
+  readonly file: string;
+  /** `missing`: no link at all. `bare`: a link, and nothing says what it is. `changed`: called upstream's own, and is not. */
+  readonly rule: 'missing' | 'bare' | 'changed';
+}
+
+/**
+ * Which of the given patches lack a link. `upstreamChanges` gives, for a link, the identity of the changes that lie
+ * there: a patch that is called upstream's and differs is a backport. Without it that is not looked at.
+ */
+export function lintPatchOrigins(
+  patches: readonly {
+    readonly file: string;
+    readonly changes: string;
+    readonly origin?: FoundPatchOrigin | undefined;
+  }[],
+  upstreamChanges?: (url: string) => string | undefined,
+): PatchOriginFinding[] {
+  return patches.flatMap(({ file, changes, origin }): PatchOriginFinding[] => {
+    if (!origin) return [{ file, rule: 'missing' }];
+    if (origin.spelling === '') return [{ file, rule: 'bare' }];
+    const there = origin.kind === 'upstream' ? upstreamChanges?.(origin.url) : undefined;
+    return there !== undefined && there !== changes ? [{ file, rule: 'changed' }] : [];
+  });
 }
 
 function headerLines(origin: PatchOrigin): string[] {
