@@ -19,17 +19,21 @@ export const MAX_BLOCK_BYTES = 131_072;
 // Bits are read four bytes at a time, from up to 8 bytes before to 3 behind the block: the margins keep that inside.
 const margin = 16;
 /** Below this length a loop beats a call of `set` or `copyWithin`. */
-const shortCopy = 32;
+const shortCopy = 48;
+/** Loops copy four bytes at a time and may write up to three behind the end: room for them. */
+const overrun = 8;
 
 /** What blocks of a frame share: the output so far, the last offsets, the last tables. */
 export class ZstdBlocks {
   /** The window, and behind it what was decoded since it last moved. */
   #out: Uint8Array = new Uint8Array(0);
+  #outView: DataView = new DataView(new ArrayBuffer(0));
   #position = 0;
   readonly #windowBytes: number;
   readonly #scratch = new Uint8Array(MAX_BLOCK_BYTES + 2 * margin);
   readonly #view: DataView = new DataView(this.#scratch.buffer);
-  readonly #literals = new Uint8Array(MAX_BLOCK_BYTES + shortCopy);
+  readonly #literals = new Uint8Array(MAX_BLOCK_BYTES + overrun);
+  readonly #literalsView: DataView = new DataView(this.#literals.buffer);
   #offsets: [number, number, number] = [1, 4, 8];
   #huffman: HuffmanTable | undefined;
   #literalLengths: FseTable | undefined;
@@ -71,13 +75,14 @@ export class ZstdBlocks {
 
   /** Room for `length` more bytes: grows up to twice the window, then moves the window to the front. */
   #reserve(length: number): void {
-    const needed = this.#position + length;
+    const needed = this.#position + length + overrun;
     if (needed <= this.#out.length) return;
-    const most = 2 * Math.max(this.#windowBytes, MAX_BLOCK_BYTES) + MAX_BLOCK_BYTES;
+    const most = 2 * Math.max(this.#windowBytes, MAX_BLOCK_BYTES) + MAX_BLOCK_BYTES + overrun;
     if (needed <= most) {
       const larger = new Uint8Array(Math.min(most, Math.max(needed, 2 * this.#out.length, 1 << 20)));
       larger.set(this.#out.subarray(0, this.#position));
       this.#out = larger;
+      this.#outView = new DataView(larger.buffer);
       return;
     }
     this.#out.copyWithin(0, this.#position - this.#windowBytes, this.#position);
@@ -223,7 +228,9 @@ export class ZstdBlocks {
   #copySequences(count: number, start: number, end: number, literalCount: number): number {
     const view = this.#view;
     const literals = this.#literals;
+    const literalsView = this.#literalsView;
     const out = this.#out;
+    const outView = this.#outView;
     const { symbols: llSymbols, bits: llBits, bases: llBases, log: llLog } = this.#literalLengths!;
     const { symbols: ofSymbols, bits: ofBits, bases: ofBases, log: ofLog } = this.#offsetCodes!;
     const { symbols: mlSymbols, bits: mlBits, bases: mlBases, log: mlLog } = this.#matchLengths!;
@@ -294,20 +301,26 @@ export class ZstdBlocks {
       if (literalEnd > literalCount) throw new Error('sequences that use more literals than there are');
       if (matchEnd > limit) throw new Error('a block of more than 128 KiB');
       if (literalLength < shortCopy) {
-        while (used < literalEnd) out[position++] = literals[used++]!;
+        for (let i = 0; i < literalLength; i += 4) {
+          outView.setUint32(position + i, literalsView.getUint32(used + i, true), true);
+        }
       } else {
         out.set(literals.subarray(used, literalEnd), position);
-        position += literalLength;
-        used = literalEnd;
       }
+      position += literalLength;
+      used = literalEnd;
       let from = position - offset;
       if (offset === 0 || from < windowStart) throw new Error('a match before the window');
-      if (matchLength < shortCopy || offset < matchLength) {
+      if (offset < 4) {
         while (position < matchEnd) out[position++] = out[from++]!;
+      } else if (matchLength < shortCopy || offset < matchLength) {
+        for (; position < matchEnd; position += 4, from += 4) {
+          outView.setUint32(position, outView.getUint32(from, true), true);
+        }
       } else {
         out.copyWithin(position, from, from + matchLength);
-        position = matchEnd;
       }
+      position = matchEnd;
 
       if (sequence + 1 === count) break;
       let width = llBits[ll]!;
@@ -328,7 +341,7 @@ export class ZstdBlocks {
   }
 
   #appendLiterals(from: number, to: number): void {
-    if (this.#position + to - from > this.#out.length) throw new Error('a block of more than 128 KiB');
+    if (this.#position + to - from > this.#out.length - overrun) throw new Error('a block of more than 128 KiB');
     this.#out.set(this.#literals.subarray(from, to), this.#position);
     this.#position += to - from;
   }
