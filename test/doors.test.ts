@@ -38,7 +38,8 @@ const promised: Readonly<Record<string, readonly string[]>> = {
 
 beforeAll(() => {
   for (const name of Object.keys(packages)) {
-    if (!existsSync(dist(name, 'index.d.ts'))) throw new Error(`packages/${name} is not compiled: run \`npm run setup\``);
+    if (!existsSync(dist(name, 'index.d.ts')))
+      throw new Error(`packages/${name} is not compiled: run \`npm run setup\``);
   }
 });
 
