@@ -7,9 +7,23 @@
  *
  * Reference: HTML, Server-sent events
  */
-import type { IncomingMessage, ServerResponse } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Farm } from './farm.js';
+
+/** What is read of a request; an `http.IncomingMessage` is one. */
+export interface PageRequest {
+  readonly method?: string | undefined;
+  readonly url?: string | undefined;
+}
+
+/** What is done with a response; an `http.ServerResponse` is one. */
+export interface PageResponse {
+  readonly headersSent: boolean;
+  writeHead(status: number, headers: Readonly<Record<string, string>>): unknown;
+  write(text: string): unknown;
+  end(text?: string): unknown;
+  once(event: 'close', listener: () => void): unknown;
+}
 
 /** How the page is shown. */
 export interface FarmPageOptions {
@@ -23,7 +37,7 @@ export interface FarmPageOptions {
 export function farmPage(
   farm: Farm,
   options: FarmPageOptions = {},
-): (request: IncomingMessage, response: ServerResponse) => void {
+): (request: PageRequest, response: PageResponse) => void {
   const maxTasks = options.maxTasks ?? 200;
   const intervalMs = options.intervalMs ?? 500;
   return (request, response) => {
@@ -71,7 +85,7 @@ async function stateOf(farm: Farm, maxTasks: number): Promise<unknown> {
 }
 
 /** Sends the state whenever it differs from what was sent last. */
-async function stream(farm: Farm, response: ServerResponse, maxTasks: number, intervalMs: number): Promise<void> {
+async function stream(farm: Farm, response: PageResponse, maxTasks: number, intervalMs: number): Promise<void> {
   const closed = new AbortController();
   response.once('close', () => closed.abort());
   response.writeHead(200, { ...headers, 'content-type': 'text/event-stream' });
@@ -91,7 +105,7 @@ const headers = {
     "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; connect-src 'self'",
 } as const;
 
-function send(response: ServerResponse, status: number, type: string, body: string): void {
+function send(response: PageResponse, status: number, type: string, body: string): void {
   response.writeHead(status, { ...headers, 'content-type': `${type}; charset=utf-8` });
   response.end(body);
 }

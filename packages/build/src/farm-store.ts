@@ -163,11 +163,11 @@ export class TaskStore {
     return rows.length === 1;
   }
 
-  /** The fence: only the holder of the newest token passes. */
+  /** The fence: only the holder of the newest token passes, and may ask again when the answer was lost. */
   async beginPublishing(id: string, token: string, leaseMs: number): Promise<boolean> {
     const rows = await this.#engine.query(
       `update distrokit.task set state = 'publishing', lease_until = now() + $3 * interval '1 millisecond'
-         where id = $1 and token = $2 and state = 'running' and lease_until > now() returning 1`,
+         where id = $1 and token = $2 and state in ('running', 'publishing') and lease_until > now() returning 1`,
       [id, token, leaseMs],
     );
     return rows.length === 1;

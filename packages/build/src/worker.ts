@@ -6,7 +6,7 @@
  */
 import { rm } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { isRetriable } from './build-log.js';
+import { type FailureClass, isRetriable } from './build-log.js';
 import { BuildError } from './errors.js';
 import type { Farm } from './farm.js';
 import type { Claim } from './farm-store.js';
@@ -115,20 +115,26 @@ async function attempt(farm: Farm, claim: Claim, options: WorkerOptions, stopped
     }
     folder = await farm.attemptFolder(claim);
     const { id, queue, payload } = claim;
-    const result = await options.work({
-      id,
-      queue,
-      payload,
-      attempt: claim.attempt,
-      folder,
-      signal,
-      onLog: (line) => log.add(line),
-    });
+    const onLog = (line: string): void => log.add(line);
+    let result: unknown;
+    try {
+      result = await options.work({ id, queue, payload, attempt: claim.attempt, folder, signal, onLog });
+    } catch (cause) {
+      await log.flush();
+      if (!signal.aborted) await report(farm, claim, failureOf(cause), cause);
+      return;
+    }
     await log.flush();
-    if (!signal.aborted) await farm.publish(claim, folder, result);
+    const done = folder;
+    if (!signal.aborted) await persist(() => farm.publish(claim, done, result));
   } catch (cause) {
-    await log.flush();
-    if (!signal.aborted) await report(farm, claim, cause);
+    // Not the work has failed but the farm around it: the disk, the database. Another attempt may fare better.
+    await report(
+      farm,
+      claim,
+      (cause as NodeJS.ErrnoException).code === 'ENOSPC' ? 'out-of-disk' : 'lost-worker',
+      cause,
+    );
   } finally {
     ended.abort();
     await alive;
@@ -136,28 +142,28 @@ async function attempt(farm: Farm, claim: Claim, options: WorkerOptions, stopped
   }
 }
 
-async function report(farm: Farm, claim: Claim, cause: unknown): Promise<void> {
-  const failure = failureOf(cause);
+async function report(farm: Farm, claim: Claim, failure: FailureClass, cause: unknown): Promise<void> {
   const message = cause instanceof Error ? cause.message.slice(0, 2_000) : String(cause).slice(0, 2_000);
-  // The database may be away just now. When it stays away, the lease ends and the task is given to another.
-  for (let round = 0; round < 5; round += 1) {
+  const delayMs = 1_000 * 2 ** Math.min(claim.attempt, 8);
+  // When even this does not get through, the lease ends and the task is given to another.
+  await persist(() => farm.store.fail(claim.id, claim.token, failure, message, isRetriable(failure), delayMs)).catch(
+    () => {},
+  );
+}
+
+/** Tries again while the database is away. Every statement of the store may be sent twice. */
+async function persist<Value>(step: () => Promise<Value>): Promise<Value> {
+  for (let round = 0; ; round += 1) {
     try {
-      await farm.store.fail(
-        claim.id,
-        claim.token,
-        failure,
-        message,
-        isRetriable(failure),
-        1_000 * 2 ** Math.min(claim.attempt, 8),
-      );
-      return;
-    } catch {
-      await sleep(200 * 2 ** round);
+      return await step();
+    } catch (cause) {
+      if (round === 6) throw cause;
+      await sleep(100 * 2 ** round);
     }
   }
 }
 
-function failureOf(cause: unknown): Parameters<typeof isRetriable>[0] {
+function failureOf(cause: unknown): FailureClass {
   if (!(cause instanceof BuildError)) return 'unknown';
   if ('failureClass' in cause.fault) return cause.fault.failureClass;
   return cause.fault.code === 'BUILD_TIMEOUT' ? 'timeout' : 'unknown';
