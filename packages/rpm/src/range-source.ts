@@ -24,9 +24,9 @@ export interface RangeSourceOptions {
   readonly maxPrefixBytes?: number;
 }
 
-// A first read of 1 KiB brings the lead and most signature headers without reserved space, and wastes nothing: no real
-// package has smaller headers.
-const leastRequestBytes = 1024;
+// A first read of 1 KiB brings the lead and most signature headers without reserved space, and wastes nothing: hardly
+// a package has smaller headers.
+const firstRequestBytes = 1024;
 const largeReadBytes = 128 * 1024;
 const mostRequestBytes = 8 << 20;
 const firstPrefixBytes = 256 * 1024;
@@ -58,7 +58,7 @@ class RangeSource implements ByteSource {
   #validator: string | undefined;
   /** The server has answered a range request with the whole file. */
   #ignoresRanges = false;
-  #requestBytes = leastRequestBytes;
+  #requestBytes = 0;
   /** End of the last read, where that was a large one: a read that begins there is one of a series. */
   #largeReadEnd = -1;
 
@@ -83,9 +83,8 @@ class RangeSource implements ByteSource {
     // The part that is held is not fetched again: the three reads of a header overlap.
     const overlaps = offset >= held.start && offset <= heldEnd && held.bytes.length > 0;
     const from = overlaps ? heldEnd : offset;
-    this.#requestBytes = sequential
-      ? Math.min(2 * Math.max(this.#requestBytes, length), mostRequestBytes)
-      : leastRequestBytes;
+    this.#requestBytes = sequential ? Math.min(2 * Math.max(this.#requestBytes, length), mostRequestBytes) : 0;
+    if (held.bytes.length === 0) this.#requestBytes = Math.max(this.#requestBytes, firstRequestBytes);
     const fetched = await this.#get(from, Math.max(end - from, this.#requestBytes), options);
     if (fetched.start !== from) {
       // The whole file from its start, since the server knows no ranges.
