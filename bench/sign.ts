@@ -140,5 +140,6 @@ try {
   console.log(`verify  rpmkeys ${verifyTheirs.toFixed(2)} s (${per(verifyTheirs)})`);
   console.log(`        ours    ${mine.toFixed(2)} s (${per(mine)})  ratio ${(mine / verifyTheirs).toFixed(3)}`);
 } finally {
+  run('gpgconf', ['--homedir', home, '--kill', 'all']);
   rmSync(folder, { recursive: true, force: true });
 }

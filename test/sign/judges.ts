@@ -1,17 +1,29 @@
 /** Packages made by rpmbuild and verdicts by rpmkeys, gpg and sq, for the tests of @distrokit/sign. */
 import { execFile } from 'node:child_process';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll } from 'vitest';
 
 const run = promisify(execFile);
 
-/** A folder that is gone after the tests of the file. */
+const folders: string[] = [];
+afterAll(async () => {
+  for (const folder of folders) {
+    // gpg leaves an agent behind for every home it was used with, and so does dnf.
+    for (const name of await readdir(folder, { recursive: true })) {
+      if (basename(name) !== 'S.gpg-agent') continue;
+      await tool('gpgconf', ['--homedir', join(folder, dirname(name)), '--kill', 'gpg-agent']);
+    }
+    await rm(folder, { recursive: true, force: true });
+  }
+});
+
+/** A folder that is gone after the tests of the file, with everything that still ran in it. */
 export async function temporaryFolder(): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'distrokit-sign-'));
-  afterAll(() => rm(folder, { recursive: true, force: true }));
+  folders.push(folder);
   return folder;
 }
 

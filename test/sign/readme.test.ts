@@ -10,7 +10,7 @@ const root = fileURLToPath(new URL('../..', import.meta.url));
 const readme = await readFile(join(root, 'packages/sign/README.md'), 'utf8');
 
 test('the example of the README runs and prints what it says', async () => {
-  const code = /```ts\n([\s\S]*?)```/.exec(readme)![1]!;
+  const code = /```ts run\n([\s\S]*?)```/.exec(readme)![1]!;
   const folder = await mkdtemp(join(root, 'test/sign/.readme-'));
   try {
     const file = join(folder, 'example.ts');

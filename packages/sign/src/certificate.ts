@@ -8,16 +8,9 @@
  * Reference: RFC 9580, sections 5.2.1, 5.2.4 and 10.1
  */
 import { digestOf, hashName, isKnownHash } from './hash.js';
-import {
-  decodeSignature,
-  find,
-  type PublicKeyPacket,
-  type SignaturePacket,
-  SUBPACKET,
-  TAG_SIGNATURE,
-  unknownCritical,
-} from './packet.js';
+import { decodeSignature, type PublicKeyPacket, type SignaturePacket, TAG_SIGNATURE } from './packet.js';
 import { checkArithmetic, isSupportedKey, keyBits } from './public-key.js';
+import { find, SUBPACKET, unknownCritical } from './subpacket.js';
 
 /** A user id or user attribute with the signatures over it. */
 export interface UserId {
@@ -252,7 +245,10 @@ function holds(certificate: Certificate, signature: SignaturePacket, data: Signe
   const known = verified.get(signature);
   if (known !== undefined) return known;
   let good = false;
-  if (unknownCritical(signature) === undefined && (by !== certificate.primary || isOwn(certificate, signature))) {
+  if (
+    unknownCritical(signature.hashed) === undefined &&
+    (by !== certificate.primary || isOwn(certificate, signature))
+  ) {
     if (isKnownHash(signature.hashAlgorithm)) {
       const digest = digestOf(signature.hashAlgorithm, signature.salt, ...data(signature), signature.trailer);
       good = checkArithmetic(by, signature, digest) === 'good';

@@ -9,9 +9,10 @@
 import { type Abortable, checkDigests, type DigestReport, LEAD_BYTES, type RpmPackage } from '@distrokit/rpm';
 import type { Keyring } from './keyring.js';
 import { listSignatures, type PackageSignature } from './package-signature.js';
-import { find, type SignaturePacket, SUBPACKET } from './packet.js';
+import type { SignaturePacket } from './packet.js';
 import type { PackageSignatureStatus, VerificationReport } from './report.js';
 import { beginSignature, isObstacle, type SignatureStatus } from './signature-status.js';
+import { find, SUBPACKET } from './subpacket.js';
 
 /** Options of `verifyPackage`. */
 export interface VerifyPackageOptions extends Abortable {

@@ -9,6 +9,7 @@
 import { concatBytes, toHex } from './bytes.js';
 import { SignError } from './errors.js';
 import { digestOf, hashName, isKnownHash, SHA256 } from './hash.js';
+import { decodeSubpackets, find, issuerHint, SUBPACKET, type Subpacket } from './subpacket.js';
 
 export const TAG_SIGNATURE = 2;
 export const TAG_SECRET_KEY = 5;
@@ -130,13 +131,6 @@ export function decodePublicKey(packet: Packet): PublicKeyPacket {
   };
 }
 
-/** One subpacket of a signature. */
-export interface Subpacket {
-  readonly type: number;
-  readonly critical: boolean;
-  readonly data: Uint8Array;
-}
-
 /** A signature packet of version 3, 4 or 6 (version 2 counts as 3). */
 export interface SignaturePacket {
   readonly version: 3 | 4 | 6;
@@ -234,31 +228,6 @@ export function decodeSignature(packet: Packet): SignaturePacket {
   };
 }
 
-/** Subpacket types that are used. */
-export const SUBPACKET = {
-  created: 2,
-  signatureExpires: 3,
-  exportable: 4,
-  keyExpires: 9,
-  issuer: 16,
-  notation: 20,
-  keyFlags: 27,
-  revocationReason: 29,
-  embeddedSignature: 32,
-  issuerFingerprint: 33,
-} as const;
-
-/** The data of the first subpacket of a type (with exactly `length` bytes, where given). */
-export function find(subpackets: readonly Subpacket[], type: number, length?: number): Uint8Array | undefined {
-  return subpackets.find((sub) => sub.type === type && (length === undefined || sub.data.length === length))?.data;
-}
-
-/** The bytes of one subpacket. */
-export function encodeSubpacket(type: number, data: Uint8Array): Uint8Array {
-  if (data.length + 1 >= 192) throw new RangeError(`"data" of ${data.length} bytes is too long for a subpacket`);
-  return concatBytes(new Uint8Array([data.length + 1, type]), data);
-}
-
 /** What is hashed last: version, 0xff, length of the signature's own hashed part. */
 export function signatureTrailer(version: number, hashedBytes: number): Uint8Array {
   const trailer = new Uint8Array(6);
@@ -271,12 +240,6 @@ export function signatureTrailer(version: number, hashedBytes: number): Uint8Arr
 /** Bytes of salt in a version 6 signature, by hash. */
 export function saltBytes(hashAlgorithm: number): number {
   return hashAlgorithm === 9 ? 24 : hashAlgorithm === 10 || hashAlgorithm === 14 ? 32 : 16;
-}
-
-/** A subpacket that the signer calls vital and that we do not understand makes a signature unusable. */
-export function unknownCritical(signature: SignaturePacket): number | undefined {
-  const understood = new Set([2, 3, 4, 5, 7, 9, 11, 16, 21, 22, 23, 25, 26, 27, 28, 29, 30, 31, 32, 33, 34, 39]);
-  return signature.hashed.find((sub) => sub.critical && !understood.has(sub.type))?.type;
 }
 
 /** A multi-precision integer and where the next field begins, `undefined` when it is cut off. */
@@ -328,36 +291,6 @@ export function keyAlgorithmName(algorithm: number): string {
     36: 'ML-KEM-1024+X448',
   };
   return names[algorithm] ?? `algorithm ${algorithm}`;
-}
-
-function decodeSubpackets(bytes: Uint8Array, bad: (wanted: string, found: string) => SignError): Subpacket[] {
-  const all: Subpacket[] = [];
-  for (let at = 0; at < bytes.length; ) {
-    let length = bytes[at++]!;
-    if (length >= 192) {
-      const more = length === 255 ? 4 : 1;
-      if (at + more > bytes.length) throw bad('a subpacket length', 'the end of the area');
-      length = more === 4 ? viewOf(bytes).getUint32(at) : ((length - 192) << 8) + bytes[at]! + 192;
-      at += more;
-    }
-    if (length < 1 || length > bytes.length - at) throw bad(`a subpacket of ${length} bytes`, `${bytes.length - at}`);
-    all.push({
-      type: bytes[at]! & 0x7f,
-      critical: (bytes[at]! & 0x80) !== 0,
-      data: bytes.subarray(at + 1, at + length),
-    });
-    at += length;
-  }
-  return all;
-}
-
-/** An issuer fingerprint begins with the key's version. */
-function issuerHint({ type, data }: Subpacket): string[] {
-  if (type === SUBPACKET.issuer && data.length === 8) return [toHex(data)];
-  if (type !== SUBPACKET.issuerFingerprint) return [];
-  if (data[0] === 4 && data.length === 21) return [toHex(data.subarray(13))];
-  if (data[0] === 6 && data.length === 33) return [toHex(data.subarray(1, 9))];
-  return [];
 }
 
 function viewOf(bytes: Uint8Array): DataView {

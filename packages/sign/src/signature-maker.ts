@@ -10,19 +10,11 @@ import { type Certificate, primaryState, signingVerdict, subkeyState } from './c
 import { SignError } from './errors.js';
 import { digestOf, SHA256, SHA512 } from './hash.js';
 import { type FoundKey, Keyring } from './keyring.js';
-import {
-  encodeMpi,
-  encodePacket,
-  encodeSubpacket,
-  type PublicKeyPacket,
-  SUBPACKET,
-  saltBytes,
-  signatureTrailer,
-  TAG_SIGNATURE,
-} from './packet.js';
+import { encodeMpi, encodePacket, type PublicKeyPacket, saltBytes, signatureTrailer, TAG_SIGNATURE } from './packet.js';
 import { checkArithmetic, curveName } from './public-key.js';
 import { decodeSingleSignature } from './signature-status.js';
 import { type Signer, type SignOptions, signerFailed, wholeSeconds } from './signer.js';
+import { encodeSubpacket, SUBPACKET } from './subpacket.js';
 
 /** What a key service is asked to sign. */
 export interface DigestRequest extends Abortable {

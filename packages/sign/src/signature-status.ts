@@ -10,14 +10,12 @@ import {
   algorithmName,
   decodePackets,
   decodeSignature,
-  find,
   keyAlgorithmName,
   type SignaturePacket,
-  SUBPACKET,
   TAG_SIGNATURE,
-  unknownCritical,
 } from './packet.js';
 import { checkArithmetic } from './public-key.js';
+import { find, SUBPACKET, unknownCritical } from './subpacket.js';
 
 /** What is known about a signature whatever the verdict. */
 export interface SignatureFacts {
@@ -81,7 +79,7 @@ export function beginSignature(bytes: Uint8Array, types: readonly number[] = [0x
     const reason = `a signature of type 0x${packet.type.toString(16).padStart(2, '0')} does not cover files`;
     return settled(packet, { ...facts, status: 'bad-signature', fingerprint: '', algorithm, reason });
   }
-  const critical = unknownCritical(packet);
+  const critical = unknownCritical(packet.hashed);
   if (critical !== undefined) {
     const reason = `its subpacket ${critical} is vital to the signer and unknown here`;
     return settled(packet, { ...facts, status: 'unknown-format', algorithm, reason });
