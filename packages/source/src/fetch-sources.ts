@@ -37,6 +37,7 @@ export interface FetchSourcesOptions extends Abortable {
 }
 
 const defaultMaxBytes = 16 * 2 ** 30;
+const writeBytes = 1 << 20;
 
 /**
  * Fetches every listed file into `directory`, which is created when missing; several run at a time.
@@ -208,6 +209,16 @@ class Part {
     this.#handle ??= await this.#disk(() => open(scratch, 'w', 0o644));
     const handle = this.#handle;
     const iterator = blob.bytes[Symbol.asyncIterator]();
+    const pending: Uint8Array[] = [];
+    let pendingBytes = 0;
+    const flush = async (): Promise<void> => {
+      if (pendingBytes === 0) return;
+      const start = this.sizeBytes - pendingBytes;
+      const bytes = pending.length === 1 ? pending[0]! : Buffer.concat(pending, pendingBytes);
+      pending.length = 0;
+      pendingBytes = 0;
+      await this.#disk(() => writeAll(handle, bytes, start));
+    };
     try {
       for (;;) {
         let step: IteratorResult<Uint8Array>;
@@ -215,6 +226,7 @@ class Part {
           step = await iterator.next();
         } catch (error) {
           signal.throwIfAborted();
+          await flush();
           return networkWord(error);
         }
         if (step.done) break;
@@ -222,10 +234,14 @@ class Part {
         if (this.sizeBytes + chunk.length > this.#limit) {
           throw tooLarge(file, this.#limit, this.sizeBytes + chunk.length);
         }
-        await this.#disk(() => writeAll(handle, chunk, this.sizeBytes));
         this.#digests.update(chunk);
         this.sizeBytes += chunk.length;
+        pending.push(chunk);
+        pendingBytes += chunk.length;
+        // The network gives small pieces; the disk likes larger ones.
+        if (pendingBytes >= writeBytes) await flush();
       }
+      await flush();
     } finally {
       await iterator.return?.().catch(() => undefined);
     }
@@ -239,12 +255,14 @@ class Part {
     return this.#digests.finish();
   }
 
-  /** Gives the file its own name. */
+  /**
+   * Gives the file its own name. Not forced to the disk first: a file that a power cut emptied does not match its digest,
+   * and the next fetch replaces it.
+   */
   async place(): Promise<void> {
     const { directory, file, scratch } = this.#task;
     const target = pathInside(directory, file);
     await this.#disk(async () => {
-      await this.#handle?.sync();
       await this.#handle?.close();
       this.#handle = undefined;
       await makeParents(directory, file);

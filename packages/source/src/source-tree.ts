@@ -26,6 +26,8 @@ export interface ReadTreeOptions extends Abortable {
 
 const maxFiles = 200_000;
 const maxSpecBytes = 64 * 2 ** 20;
+/** Up to here a file is read at once. */
+const wholeBytes = 1 << 20;
 
 /**
  * Reads a folder: the files below it (no `.git`, no folder of a fetch in progress), the spec and its NEVR.
@@ -62,14 +64,19 @@ export function findSpec(where: string, paths: readonly string[]): string {
   throw badTree(where, 'a spec at the root or in SPECS/', 'none');
 }
 
-/** sha256 and size of a file, read in pieces. */
+/** sha256 and size of a file; a large one is read in pieces. */
 export async function digestFile(
   path: string,
   options: Abortable = {},
 ): Promise<{ sha256: string; sizeBytes: number }> {
   const hash = createHash('sha256');
-  let sizeBytes = 0;
   const { signal } = options;
+  const { size } = await lstat(path);
+  if (size <= wholeBytes) {
+    const bytes = await readFile(path, signal ? { signal } : {});
+    return { sha256: hash.update(bytes).digest('hex'), sizeBytes: bytes.length };
+  }
+  let sizeBytes = 0;
   for await (const chunk of createReadStream(path, { highWaterMark: 1 << 18, ...(signal ? { signal } : {}) })) {
     hash.update(chunk as Uint8Array);
     sizeBytes += (chunk as Uint8Array).length;
