@@ -10,7 +10,7 @@ import { directoryStore } from './directory-store.js';
 import type { RepositoryChecksum } from './document-writer.js';
 import { RepoError } from './errors.js';
 import { fetchBytes } from './fetcher.js';
-import { type PackageFileOptions, recordFromFile } from './package-file.js';
+import { type PackageFileOptions, packageBuffer, renderPackageFile } from './package-file.js';
 import type { PackageRecord } from './package-record.js';
 import { parseRepomd, type Repomd, type RepomdRecord } from './repomd.js';
 import { openRepository, type Repository } from './repository.js';
@@ -23,7 +23,6 @@ import {
   duplicate,
   type RenderedPackage,
   type RepositoryOptions,
-  renderPackage,
   writeRendered,
 } from './repository-writer.js';
 import type { RepositoryStore } from './store.js';
@@ -52,7 +51,7 @@ export interface CreateRepositoryOptions
    * reading them. Where those documents cannot be used so, all packages are read. Default false.
    */
   readonly update?: boolean;
-  /** Hears of each package when it has been read. */
+  /** Hears of each package when it has been read. The record may be without files: see `filesComplete`. */
   readonly onPackage?: (record: PackageRecord, done: number, total: number) => void;
   /** Keep the documents of the repository that was there before. Default false: what its repomd.xml named is deleted. */
   readonly keepOldDocuments?: boolean;
@@ -100,6 +99,7 @@ export async function createRepository(folder: string, options: CreateRepository
   const before = options.keepOldDocuments === true ? undefined : await currentRepomd(store);
   const read = { ...options, checksum: repositoryOptions.checksum };
   const total = paths.length;
+  const buffer = packageBuffer();
   let done = 0;
   const rendered = async function* (): AsyncGenerator<RenderedPackage, void, void> {
     for (const { path, location } of paths) {
@@ -107,8 +107,9 @@ export async function createRepository(folder: string, options: CreateRepository
       let record: PackageRecord;
       let item: RenderedPackage;
       try {
-        record = await recordFromFile(join(folder, path), location, read, options.locationBase);
-        item = renderPackage(record, options.textPolicy ?? 'refuse');
+        const made = await renderPackageFile(join(folder, path), location, read, options.locationBase, buffer);
+        record = made.record;
+        item = made.rendered;
       } catch (error) {
         if (options.onBadPackage === undefined || !(error instanceof RepoError)) throw error;
         options.onBadPackage(path, error);
@@ -163,11 +164,12 @@ async function updateFolder(
   const rejects = (options.duplicates ?? 'reject') === 'reject';
   if (rejects) for (const old of known) if (stays.has(old.location)) seen.set(old.nevra, { ...old, buildTime: 0 });
   const added: RenderedPackage[] = [];
+  const buffer = packageBuffer();
   for (const { path, location } of fresh) {
     options.signal?.throwIfAborted();
     try {
-      const record = await recordFromFile(join(folder, path), location, read, options.locationBase);
-      const item = renderPackage(record, options.textPolicy ?? 'refuse');
+      const made = await renderPackageFile(join(folder, path), location, read, options.locationBase, buffer);
+      const { record, rendered: item } = made;
       const twin = rejects ? seen.get(item.nevra) : undefined;
       if (twin !== undefined) throw duplicate(twin, item);
       seen.set(item.nevra, item);

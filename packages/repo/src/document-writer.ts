@@ -27,12 +27,16 @@ export interface DocumentOptions extends Abortable {
 /** Codec names by file name ending. */
 export const codecNames = { gz: 'gzip', xz: 'xz', zst: 'zstd', none: 'none' } as const;
 
+const joinBytes = 256 * 1024;
+
 /** Writes one document. Use `write` any number of times, then `end`; or `abort`. */
 export class DocumentWriter {
   readonly #channel = new Channel();
   readonly #openHasher: ReturnType<typeof createHasher>;
   readonly #done: Promise<RepomdRecord>;
   #openBytes = 0;
+  #buffer = new Uint8Array(joinBytes);
+  #joined = 0;
 
   /** `type` is the record's in repomd.xml; `fileName` comes without the ending of the compression. */
   constructor(store: RepositoryStore, type: string, fileName: string, options: DocumentOptions) {
@@ -42,16 +46,41 @@ export class DocumentWriter {
     this.#done.catch((error) => this.#channel.fail(error));
   }
 
-  /** Resolves when there is room for the next chunk. The chunk must not change afterwards. */
+  /** Resolves when there is room for the next chunk. The bytes are copied or hashed before this returns. */
   write(chunk: Uint8Array): Promise<void> | undefined {
     if (chunk.length === 0) return undefined;
-    this.#openHasher.update(chunk);
     this.#openBytes += chunk.length;
-    return this.#channel.push(chunk);
+    // Packages come in pieces of a few kilobytes: hashing and compressing each costs more in calls than in work.
+    if (chunk.length > joinBytes - this.#joined) {
+      const wait = this.#flush();
+      if (chunk.length < joinBytes / 4) {
+        this.#join(chunk);
+        return wait;
+      }
+      this.#openHasher.update(chunk);
+      return this.#channel.push(chunk.slice());
+    }
+    this.#join(chunk);
+    return undefined;
+  }
+
+  #join(chunk: Uint8Array): void {
+    this.#buffer.set(chunk, this.#joined);
+    this.#joined += chunk.length;
+  }
+
+  #flush(): Promise<void> | undefined {
+    if (this.#joined === 0) return undefined;
+    const bytes = this.#buffer.subarray(0, this.#joined);
+    this.#buffer = new Uint8Array(joinBytes);
+    this.#joined = 0;
+    this.#openHasher.update(bytes);
+    return this.#channel.push(bytes);
   }
 
   /** Resolves with the record for repomd.xml when the document is durable. */
   end(): Promise<RepomdRecord> {
+    this.#flush();
     this.#channel.close();
     return this.#done;
   }

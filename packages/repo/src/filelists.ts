@@ -17,10 +17,15 @@ export function filelistsHead(packages: number): string {
 /** The document after its last package. */
 export const filelistsTail = '</filelists>';
 
-/** One package element with its line break. Throws REPO_BAD_TEXT. */
-export function encodeFilelists(record: PackageRecord, policy: TextPolicy): string {
+/**
+ * One package element with its line break. `files` are the file elements, when the caller has them already.
+ *
+ * Throws REPO_BAD_TEXT.
+ */
+export function encodeFilelists(record: PackageRecord, policy: TextPolicy, files?: string): string {
   const xml = new PackageText(record, policy);
   let out = encodePackageStart(record, xml);
+  if (files !== undefined) return `${out}${files}</package>\n`;
   for (let at = 0; at < record.files.length; at++)
     out += `  ${encodeFile(record.files[at] as RepositoryFile, at, xml)}\n`;
   return `${out}</package>\n`;

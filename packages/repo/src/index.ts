@@ -62,7 +62,7 @@ export {
   repositoryDependencyKinds,
 } from './package-record.js';
 export type { TextPolicy } from './package-text.js';
-export { type ClientProfile, clientProfiles, type ProfileChoices } from './profile.js';
+export { type ClientProfile, type ProfileChoices, repositoryProfiles } from './profile.js';
 export {
   type Generation,
   type KeepGenerations,

@@ -6,8 +6,17 @@
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { type ByteSource, createHasher, quote, readPackage } from '@distrokit/rpm';
 import { RepoError } from './errors.js';
-import { type PackageRecord, type RecordOptions, recordFromPackage } from './package-record.js';
-import { assertUtf8Texts } from './package-text.js';
+import { encodeHeaderFiles } from './header-files.js';
+import {
+  type PackageFileFacts,
+  type PackageHeaders,
+  type PackageRecord,
+  type RecordOptions,
+  recordFromPackage,
+  recordWithoutFiles,
+} from './package-record.js';
+import { assertUtf8Texts, type TextPolicy } from './package-text.js';
+import { type RenderedPackage, renderPackage } from './repository-writer.js';
 
 /** How to read package files. */
 export interface PackageFileOptions extends RecordOptions {
@@ -31,6 +40,47 @@ export async function recordFromFile(
   options: PackageFileOptions,
   locationBase?: string,
 ): Promise<PackageRecord> {
+  const { pkg, facts } = await readPackageFile(path, location, options, locationBase);
+  return recordFromPackage(pkg, facts, options);
+}
+
+/**
+ * A package file as repodata, with its record. The record has no files where they went into XML without becoming
+ * objects: then `filesComplete` is false.
+ *
+ * `buffer` (`packageBuffer()`) is written over by each call: one call at a time. Not exported from the door. Throws
+ * what `recordFromFile` throws.
+ */
+export async function renderPackageFile(
+  path: string,
+  location: string,
+  options: PackageFileOptions & { readonly textPolicy?: TextPolicy },
+  locationBase: string | undefined,
+  buffer: Uint8Array,
+): Promise<{ readonly record: PackageRecord; readonly rendered: RenderedPackage }> {
+  const { pkg, facts } = await readPackageFile(path, location, options, locationBase, buffer);
+  const policy = options.textPolicy ?? 'refuse';
+  const files = options.fileDigests === true ? undefined : encodeHeaderFiles(pkg.header);
+  if (files === undefined) {
+    const record = recordFromPackage(pkg, facts, options);
+    return { record, rendered: renderPackage(record, policy) };
+  }
+  const record = recordWithoutFiles(pkg, facts, options, () => files.primaryPaths);
+  return { record, rendered: renderPackage(record, policy, files) };
+}
+
+/** Room for the first bytes of a package, which hold its headers; made once for many packages. */
+export function packageBuffer(): Uint8Array {
+  return new Uint8Array(chunkBytes);
+}
+
+async function readPackageFile(
+  path: string,
+  location: string,
+  options: PackageFileOptions,
+  locationBase: string | undefined,
+  buffer?: Uint8Array,
+): Promise<{ readonly pkg: PackageHeaders; readonly facts: PackageFileFacts }> {
   let file: number;
   try {
     file = openSync(path, 'r');
@@ -40,7 +90,7 @@ export async function recordFromFile(
   try {
     const facts = fstatSync(file);
     const hasher = createHasher(options.checksum);
-    const first = new Uint8Array(Math.min(chunkBytes, facts.size));
+    const first = (buffer ?? new Uint8Array(Math.min(chunkBytes, facts.size))).subarray(0, facts.size);
     let read = readFully(file, first, 0);
     hasher.update(first.subarray(0, read));
     const pkg = await readPackage(sourceOver(file, first.subarray(0, read), facts.size));
@@ -54,17 +104,16 @@ export async function recordFromFile(
       }
     }
     if (options.invalidUtf8 === 'refuse') assertUtf8Texts(pkg.header, location);
-    return recordFromPackage(
+    return {
       pkg,
-      {
+      facts: {
         pkgid: { algorithm: options.checksum, hex: hasher.digest() },
         location,
         ...(locationBase === undefined ? {} : { locationBase }),
         sizeBytes: read,
         fileTime: new Date(Math.floor(facts.mtimeMs / 1000) * 1000),
       },
-      options,
-    );
+    };
   } catch (cause) {
     if (cause instanceof RepoError) throw cause;
     throw badPackage(path, cause);

@@ -140,14 +140,29 @@ export interface RecordOptions {
  * Throws RPM_TAG_TYPE for a v3 header with impossible types, RPM_BAD_FILE_LIST for indexes that point nowhere.
  */
 export function recordFromPackage(
-  pkg: Pick<RpmPackage, 'header' | 'signatureHeader' | 'headerRange' | 'format'>,
+  pkg: PackageHeaders,
   facts: PackageFileFacts,
   options: RecordOptions = {},
+): PackageRecord {
+  const files = filesOf(pkg.header, options.fileDigests === true);
+  const primaryPaths = (): ReadonlySet<string> =>
+    new Set(files.map((file) => file.path).filter((path) => isPrimaryPath(path)));
+  return { ...recordWithoutFiles(pkg, facts, options, primaryPaths), files, filesComplete: true };
+}
+
+/** What of a package a record is made from. */
+export type PackageHeaders = Pick<RpmPackage, 'header' | 'signatureHeader' | 'headerRange' | 'format'>;
+
+/** `recordFromPackage` for a caller that has the files in another form. Not exported from the door. */
+export function recordWithoutFiles(
+  pkg: PackageHeaders,
+  facts: PackageFileFacts,
+  options: RecordOptions,
+  primaryPaths: () => ReadonlySet<string>,
 ): PackageRecord {
   const header = pkg.header;
   const text = (tag: TextTag): string => textOf(header, tag);
   const epoch = header.get('EPOCH');
-  const files = filesOf(header, options.fileDigests === true);
   const nevra = {
     name: text('NAME'),
     ...(epoch === undefined ? {} : { epoch }),
@@ -176,9 +191,9 @@ export function recordFromPackage(
     installedBytes: header.get('LONGSIZE') ?? header.get('SIZE') ?? 0,
     archiveBytes: header.get('ARCHIVESIZE') ?? signature.get('LONGARCHIVESIZE') ?? signature.get('PAYLOADSIZE') ?? 0,
     headerRange: pkg.headerRange,
-    ...dependenciesOf(header, pkg.format === 3 && !isSourceHeader(header), files, options.onSkippedDependency),
-    files,
-    filesComplete: true,
+    ...dependenciesOf(header, pkg.format === 3 && !isSourceHeader(header), primaryPaths, options.onSkippedDependency),
+    files: [],
+    filesComplete: false,
     changelogs: changelogsOf(header, options.changelogLimit ?? 10),
     changelogsComplete: true,
   };
@@ -367,7 +382,7 @@ type Lists = Record<RepositoryDependencyKind, RepositoryDependency[]>;
 function dependenciesOf(
   header: Header<MainTags>,
   needsSelfProvide: boolean,
-  files: readonly RepositoryFile[],
+  ownPrimaryPaths: () => ReadonlySet<string>,
   onSkipped: RecordOptions['onSkippedDependency'],
 ): Lists {
   const lists: Lists = {
@@ -390,7 +405,7 @@ function dependenciesOf(
   for (const row of provides) add('provides', row);
   for (const row of rowsOf(header, 'CONFLICT')) add('conflicts', row);
   for (const row of rowsOf(header, 'OBSOLETE')) add('obsoletes', row);
-  requiresOf(header, provides, files, lists, onSkipped);
+  requiresOf(header, provides, ownPrimaryPaths, lists, onSkipped);
   for (const row of rowsOf(header, 'SUGGEST')) add('suggests', row);
   for (const row of rowsOf(header, 'ENHANCE')) add('enhances', row);
   for (const row of rowsOf(header, 'RECOMMEND')) add('recommends', row);
@@ -419,7 +434,7 @@ function addSelfProvide(header: Header<MainTags>, provides: Row[]): void {
 function requiresOf(
   header: Header<MainTags>,
   provides: readonly Row[],
-  files: readonly RepositoryFile[],
+  ownPrimaryPaths: () => ReadonlySet<string>,
   lists: Lists,
   onSkipped: RecordOptions['onSkippedDependency'],
 ): void {
@@ -427,14 +442,14 @@ function requiresOf(
   if (rows.length === 0) return;
   const provided = new Set<string>();
   for (const row of provides) if (dependencyOf(row) !== undefined) provided.add(keyOf(row));
-  let paths: Set<string> | undefined;
+  let paths: ReadonlySet<string> | undefined;
   const last = new Map<string, string>();
   let libc: RepositoryDependency | undefined;
   for (const row of rows) {
     const [name, flags] = row;
     if (name.startsWith('rpmlib(')) continue;
     if (name.startsWith('/') && isPrimaryPath(name)) {
-      paths ??= new Set(files.map((file) => file.path));
+      paths ??= ownPrimaryPaths();
       if (paths.has(name)) continue;
     }
     const key = keyOf(row);
@@ -464,27 +479,32 @@ function keyOf([name, flags, evr]: Row): string {
 /** Undefined when the version has an epoch that is no number. */
 function dependencyOf([name, flags, evr]: Row, pre = false): RepositoryDependency | undefined {
   const relation = relations[flags & 0xf];
-  if (evr === '') return { name, ...(relation === undefined ? {} : { relation, epoch: '0' }), ...(pre ? { pre } : {}) };
-  const colon = evr.indexOf(':');
-  let epoch = '0';
-  if (colon > 0) {
-    epoch = evr.slice(0, colon);
-    if (!/^\s*[+-]?[0-9]+$/.test(epoch)) return undefined;
+  // Built field by field: a repository has twenty of these for each package.
+  const dependency: Writable<RepositoryDependency> = { name };
+  if (evr !== '') {
+    const colon = evr.indexOf(':');
+    let epoch = '0';
+    if (colon > 0) {
+      epoch = evr.slice(0, colon);
+      if (!/^\s*[+-]?[0-9]+$/.test(epoch)) return undefined;
+    }
+    if (relation !== undefined) {
+      const dash = evr.indexOf('-', colon + 1);
+      const version = evr.slice(colon + 1, dash < 0 ? evr.length : dash);
+      dependency.relation = relation;
+      dependency.epoch = epoch;
+      if (version !== '') dependency.version = version;
+      if (dash >= 0 && dash < evr.length - 1) dependency.release = evr.slice(dash + 1);
+    }
+  } else if (relation !== undefined) {
+    dependency.relation = relation;
+    dependency.epoch = '0';
   }
-  if (relation === undefined) return pre ? { name, pre } : { name };
-  const rest = colon < 0 ? evr : evr.slice(colon + 1);
-  const dash = rest.indexOf('-');
-  const version = dash < 0 ? rest : rest.slice(0, dash);
-  const release = dash < 0 ? '' : rest.slice(dash + 1);
-  return {
-    name,
-    relation,
-    epoch,
-    ...(version === '' ? {} : { version }),
-    ...(release === '' ? {} : { release }),
-    ...(pre ? { pre } : {}),
-  };
+  if (pre) dependency.pre = true;
+  return dependency;
 }
+
+type Writable<Shape> = { -readonly [Key in keyof Shape]: Shape[Key] };
 
 /** Whether `b` wants a newer libc than `a`: `libc.so.6(GLIBC_2.34)(64bit)`; a name without a version wants the least. */
 function isHigherLibc(a: string, b: string): boolean {

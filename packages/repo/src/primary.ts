@@ -26,8 +26,12 @@ export function primaryHead(packages: number): string {
 /** The document after its last package. */
 export const primaryTail = '</metadata>';
 
-/** One package element with its line break. Throws REPO_BAD_TEXT. */
-export function encodePrimary(record: PackageRecord, policy: TextPolicy): string {
+/**
+ * One package element with its line break. `files` are the file elements, when the caller has them already.
+ *
+ * Throws REPO_BAD_TEXT.
+ */
+export function encodePrimary(record: PackageRecord, policy: TextPolicy, files?: string): string {
   const xml = new PackageText(record, policy);
   const base = record.locationBase === undefined ? '' : ` xml:base="${xml.attribute(record.locationBase, 'xml:base')}"`;
   let out = `<package type="rpm">
@@ -57,6 +61,7 @@ export function encodePrimary(record: PackageRecord, policy: TextPolicy): string
     for (let at = 0; at < list.length; at++) out += encodeDependency(list[at] as RepositoryDependency, kind, at, xml);
     out += `    </rpm:${kind}>\n`;
   }
+  if (files !== undefined) return `${out}${files}  </format>\n</package>\n`;
   for (let at = 0; at < record.files.length; at++) {
     const file = record.files[at] as RepositoryFile;
     if (isPrimaryPath(file.path)) out += `    ${encodeFile(file, at, xml)}\n`;

@@ -16,7 +16,7 @@ export interface ProfileChoices {
 }
 
 /** Choices for the oldest client of each profile, the smallest documents among those it reads. */
-export const clientProfiles: Readonly<
+export const repositoryProfiles: Readonly<
   Record<ClientProfile, { readonly documents: ProfileChoices; readonly group: DocumentCompression }>
 > = {
   // yum 3 reads gzip and bzip2, and wants comps as it is.
