@@ -22,7 +22,7 @@ const readmes = ['README.md', ...names.map((name) => `packages/${name}/README.md
 const documents = [
   ...readmes,
   ...['CONTRIBUTING.md', 'SECURITY.md', 'CHANGELOG.md', 'GLOSSARY.md'],
-  ...['examples', 'bench', 'test'].flatMap(markdownBelow),
+  ...['docs', 'examples', 'bench', 'test'].filter((folder) => existsSync(join(root, folder))).flatMap(markdownBelow),
 ];
 /** Door and what it exports, from the generated lists. */
 const surface = new Map(names.map((name) => [name, text(`packages/${name}/api.md`)]));
