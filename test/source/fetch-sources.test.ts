@@ -236,3 +236,23 @@ test('fills each distribution’s address pattern, one path part per value', asy
   expect(() => httpLookaside({ template: 'https://store.example/{name}', fetch })).toThrow(TypeError);
   expect(() => httpLookaside({ template: 'file:///{file}', fetch })).toThrow(TypeError);
 });
+
+test('keeps verified blobs in a cache, asks it first, and mends it where it is wrong', async () => {
+  const cache = join(out, '..', 'cache');
+  const entries = [{ file: 'SOURCES/a.tar.gz', digest: hash('sha256', 'aaa') }];
+  const kept = join(cache, 'sha256', entries[0]!.digest.hex);
+  await fetchSources(entries, directoryLookaside(store), out, { cache });
+  expect(readFileSync(kept, 'utf8')).toBe('aaa');
+  const nowhere = { fetch: async () => [{ where: 'nowhere', why: 'empty' }] };
+  const [again] = await fetchSources(entries, nowhere, `${out}-2`, { cache });
+  expect(again?.where).toBe(kept);
+  writeFileSync(kept, 'bad');
+  const [mended] = await fetchSources(entries, directoryLookaside(store), `${out}-3`, { cache });
+  expect(mended?.where).toBe(join(store, 'a.tar.gz'));
+  expect(readFileSync(kept, 'utf8')).toBe('aaa');
+  writeFileSync(kept, 'bad');
+  await expect(fetchSources(entries, nowhere, `${out}-4`, { cache })).rejects.toMatchObject({
+    code: 'SOURCE_DIGEST_MISMATCH',
+  });
+  expect(readdirSync(join(cache, 'sha256'))).toHaveLength(1);
+});

@@ -8,7 +8,7 @@ import { SourceError } from './errors.js';
 import type { SourceTree } from './origin.js';
 import { type PatchIdentity, patchIdentity } from './patch-identity.js';
 import { type FoundPatchOrigin, parsePatchOrigin } from './patch-origin.js';
-import { readTreeSpec } from './source-tree.js';
+import { mapFiles, readTreeSpec } from './source-tree.js';
 import type { SpecEnvironment } from './spec-macro.js';
 
 /** A patch of a source, with its identity. */
@@ -61,20 +61,21 @@ export async function describeSource(tree: SourceTree, options: DescribeSourceOp
   const text = spec.toString();
   const lines = text.split('\n');
   const byName = new Map(tree.files.map((file) => [baseName(file.path), file]));
-  const patches: DescribedPatch[] = [];
-  for (const patch of spec.patches(options.environment)) {
-    options.signal?.throwIfAborted();
+  const listed = spec.patches(options.environment).flatMap((patch) => {
     const file = patch.file.known ? byName.get(patch.file.value) : undefined;
-    if (!file) continue;
-    const bytes = await readPatch(join(tree.directory, file.path));
+    return file ? [{ patch, path: file.path }] : [];
+  });
+  const patches = await mapFiles(listed, async ({ patch, path }): Promise<DescribedPatch> => {
+    options.signal?.throwIfAborted();
+    const bytes = await readPatch(join(tree.directory, path));
     const comment = commentAbove(lines, patch.line);
-    const head = Buffer.from(bytes.subarray(0, 64 * 1024)).toString('utf8');
+    const head = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.length, 64 * 1024)).toString('utf8');
     const origin = parsePatchOrigin(comment) ?? parsePatchOrigin(head);
-    const named = [baseName(file.path), comment].flatMap((where) => where.match(cvePattern) ?? []);
+    const named = [baseName(path), comment].flatMap((where) => where.match(cvePattern) ?? []);
     const cves = [...new Set([...named, ...(origin?.cves ?? [])].map((cve) => cve.toUpperCase()))].sort();
-    const described = { file: baseName(file.path), number: patch.number, identity: patchIdentity(bytes), cves };
-    patches.push(origin ? { ...described, origin } : described);
-  }
+    const described = { file: baseName(path), number: patch.number, identity: patchIdentity(bytes), cves };
+    return origin ? { ...described, origin } : described;
+  });
   const patchNames = new Set(patches.map((patch) => patch.file));
   const sources = tree.files
     .filter((file) => file.path !== tree.spec && !patchNames.has(baseName(file.path)) && !isList(file.path))

@@ -6,12 +6,19 @@
  */
 import { createHash, type Hash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { type FileHandle, lstat, mkdir, mkdtemp, open, rename, rm } from 'node:fs/promises';
+import { copyFile, type FileHandle, lstat, mkdir, mkdtemp, open, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { type Abortable, type Digest, quote } from '@distrokit/rpm';
 import { SourceError, type TriedPlace } from './errors.js';
 import { pathInside } from './file-name.js';
-import { type Lookaside, type LookasideBlob, networkWord, systemWord } from './lookaside.js';
+import {
+  directoryLookaside,
+  type Lookaside,
+  type LookasideBlob,
+  networkWord,
+  orderedLookaside,
+  systemWord,
+} from './lookaside.js';
 import type { SourceEntry } from './sources-file.js';
 
 /** What arrived, or was already there. */
@@ -32,6 +39,11 @@ export interface FetchSourcesOptions extends Abortable {
   readonly maxBytes?: number | undefined;
   /** How often a blob that broke off is continued or begun again at the same store. Default 2. */
   readonly maxRetries?: number | undefined;
+  /**
+   * Folder in which verified blobs are kept by digest for the next fetch; asked before the store, and written after.
+   * What lies in it is verified like everything else, and replaced where it is wrong.
+   */
+  readonly cache?: string | undefined;
   /** Hears of each file as it gets its name. */
   readonly onFetched?: ((fetched: FetchedSource) => void) | undefined;
 }
@@ -68,6 +80,11 @@ export async function fetchSources(
   const stop = new AbortController();
   const abort = (): void => stop.abort(options.signal?.reason);
   options.signal?.addEventListener('abort', abort, { once: true });
+  const { cache } = options;
+  const stores =
+    cache === undefined
+      ? lookaside
+      : orderedLookaside([directoryLookaside(cache, { pattern: cachePattern }), lookaside]);
   const scratch = await makeScratch(directory);
   const results = new Array<FetchedSource>(groups.length);
   let next = 0;
@@ -75,8 +92,16 @@ export async function fetchSources(
     for (let index = next++; index < groups.length; index = next++) {
       stop.signal.throwIfAborted();
       const [file, wanted] = groups[index]!;
-      const task = { file, wanted, directory, scratch: join(scratch, String(index)), lookaside, signal: stop.signal };
+      const task = {
+        file,
+        wanted,
+        directory,
+        scratch: join(scratch, String(index)),
+        lookaside: stores,
+        signal: stop.signal,
+      };
       const fetched = (await findInPlace(task)) ?? (await fetchOne(task, options));
+      if (options.cache !== undefined && fetched.where !== 'directory') await keep(task, options.cache, fetched.where);
       results[index] = fetched;
       options.onFetched?.(fetched);
     }
@@ -117,6 +142,32 @@ function groupByFile(entries: readonly SourceEntry[]): [string, SourceEntry[]][]
   return [...groups];
 }
 
+const cachePattern = '{algorithm}/{hex}';
+
+/** Copies a verified file into the cache, under the digest by which it is looked for. */
+async function keep(task: Task, cache: string, where: string): Promise<void> {
+  const { algorithm, hex } = strongest(task.wanted).digest;
+  const target = join(cache, algorithm, hex);
+  if (where === target) return;
+  try {
+    await mkdir(join(cache, algorithm), { recursive: true });
+    const part = await mkdtemp(join(cache, algorithm, '.part-'));
+    try {
+      await copyFile(pathInside(task.directory, task.file), join(part, 'blob'));
+      await rename(join(part, 'blob'), target);
+    } finally {
+      await rm(part, { recursive: true, force: true });
+    }
+  } catch (error) {
+    throw writeFailed(task.file, cache, error);
+  }
+}
+
+/** The strongest digest addresses the blob where a store is addressed by digest. */
+function strongest(wanted: readonly SourceEntry[]): SourceEntry {
+  return [...wanted].sort((a, b) => b.digest.hex.length - a.digest.hex.length)[0]!;
+}
+
 async function findInPlace(task: Task): Promise<FetchedSource | undefined> {
   const path = pathInside(task.directory, task.file);
   const stats = await lstat(path).catch(() => undefined);
@@ -138,8 +189,7 @@ async function fetchOne(task: Task, options: FetchSourcesOptions): Promise<Fetch
   let wrong: SourceError | undefined;
   let part = new Part(task, limit);
   try {
-    // The strongest digest addresses the blob where a store is addressed by digest.
-    const entry = [...task.wanted].sort((a, b) => b.digest.hex.length - a.digest.hex.length)[0]!;
+    const entry = strongest(task.wanted);
     for (;;) {
       task.signal.throwIfAborted();
       const request = { signal: task.signal, refused, offsetBytes: part.sizeBytes, validator: part.validator };

@@ -131,7 +131,5 @@ function fileName(before: string, after: string): string {
 }
 
 function sha256(lines: readonly string[]): string {
-  const hash = createHash('sha256');
-  for (const line of lines) hash.update(line, 'latin1').update('\n');
-  return hash.digest('hex');
+  return createHash('sha256').update(lines.join('\n'), 'latin1').digest('hex');
 }
