@@ -8,12 +8,12 @@
  * Reference: RFC 8878.
  */
 import { ChunkReader } from './chunk-reader.js';
-import { type MemberTransform, runMember } from './codec-node-stream.js';
+import { type NodeTransform, runTransform } from './codec-node-stream.js';
 import { MAX_BLOCK_BYTES, ZstdBlocks } from './codec-zstd-block.js';
 
 /** The part of `node:zlib` that is used; there since Node 22.15. */
 interface NodeZstd {
-  createZstdDecompress?(options: { readonly chunkSize: number }): MemberTransform;
+  createZstdDecompress?(options: { readonly chunkSize: number }): NodeTransform;
 }
 
 const frameBytes = 8 << 20;
@@ -38,9 +38,8 @@ export async function* decodeZstd(input: AsyncIterable<Uint8Array>): AsyncGenera
       } else if (word !== 0xfd2fb528) {
         throw new Error(frames > 0 ? 'rubbish behind the last frame' : 'no zstd magic');
       } else if (zlib?.createZstdDecompress !== undefined) {
-        reader.unread([magic.slice()]);
         // Frame by frame: on a chain of frames Node stops after the first.
-        yield* runMember(zlib.createZstdDecompress({ chunkSize }), reader);
+        yield* runTransform(zlib.createZstdDecompress({ chunkSize }), storedFrame(reader));
       } else {
         yield* decodeFrame(reader);
       }
@@ -50,44 +49,98 @@ export async function* decodeZstd(input: AsyncIterable<Uint8Array>): AsyncGenera
   }
 }
 
-/** A frame behind its magic. */
-async function* decodeFrame(reader: ChunkReader): AsyncGenerator<Uint8Array, void, void> {
-  const [descriptor] = await exactly(reader, 1);
-  const sizeKind = descriptor! >> 6;
-  const singleSegment = (descriptor! & 0x20) !== 0;
-  if ((descriptor! & 0x08) !== 0) throw new Error('a reserved bit in the frame header');
+/** What a frame's header says. */
+interface FrameHeader {
+  /** The header itself, magic included. */
+  readonly bytes: Uint8Array;
+  readonly windowBytes: number;
+  /** Bytes of content, where the frame tells. */
+  readonly size: number | undefined;
+  readonly hasChecksum: boolean;
+}
+
+/** Reads a header behind its magic. */
+async function readFrameHeader(reader: ChunkReader): Promise<FrameHeader> {
+  const bytes: number[] = [0x28, 0xb5, 0x2f, 0xfd];
+  const field = async (length: number): Promise<number> => {
+    const taken = await exactly(reader, length);
+    bytes.push(...taken);
+    return littleEndian(taken);
+  };
+  const descriptor = await field(1);
+  const sizeKind = descriptor >> 6;
+  const singleSegment = (descriptor & 0x20) !== 0;
+  if ((descriptor & 0x08) !== 0) throw new Error('a reserved bit in the frame header');
   let windowBytes = 0;
   if (!singleSegment) {
-    const [window] = await exactly(reader, 1);
-    const base = 2 ** (10 + (window! >> 3));
-    windowBytes = base + (base / 8) * (window! & 7);
+    const window = await field(1);
+    const base = 2 ** (10 + (window >> 3));
+    windowBytes = base + (base / 8) * (window & 7);
   }
-  const dictionary = await exactly(reader, [0, 1, 2, 4][descriptor! & 3]!);
-  if (dictionary.some((byte) => byte !== 0)) throw new Error('a frame that needs a dictionary');
+  if ((await field([0, 1, 2, 4][descriptor & 3]!)) !== 0) throw new Error('a frame that needs a dictionary');
   const sizeBytes = sizeKind === 0 ? (singleSegment ? 1 : 0) : 2 ** sizeKind;
-  const size = littleEndian(await exactly(reader, sizeBytes)) + (sizeBytes === 2 ? 256 : 0);
+  const size = (await field(sizeBytes)) + (sizeBytes === 2 ? 256 : 0);
   if (singleSegment) windowBytes = size;
   if (windowBytes > maxWindowBytes) throw new Error(`a window of ${windowBytes} bytes, over the limit of 128 MiB`);
+  return {
+    bytes: Uint8Array.from(bytes),
+    windowBytes,
+    size: sizeBytes > 0 ? size : undefined,
+    hasChecksum: (descriptor & 4) !== 0,
+  };
+}
 
+/** A block with its three bytes of header. */
+interface Block {
+  readonly head: Uint8Array;
+  readonly isLast: boolean;
+  readonly kind: number;
+  /** Of what comes out for a block of one byte repeated, else of `data`. */
+  readonly length: number;
+  readonly data: Uint8Array;
+}
+
+async function readBlock(reader: ChunkReader, windowBytes: number): Promise<Block> {
+  const head = (await exactly(reader, 3)).slice();
+  const word = littleEndian(head);
+  const kind = (word >> 1) & 3;
+  const length = word >> 3;
+  if (kind === 3) throw new Error('a block of a reserved kind');
+  if (length > Math.min(MAX_BLOCK_BYTES, Math.max(windowBytes, 1024))) throw new Error('a block larger than allowed');
+  return { head, isLast: (word & 1) === 1, kind, length, data: await exactly(reader, kind === 1 ? 1 : length) };
+}
+
+/** The bytes of a frame, so that a frame that ends early is noticed: Node takes one for complete. */
+async function* storedFrame(reader: ChunkReader): AsyncGenerator<Uint8Array, void, void> {
+  const header = await readFrameHeader(reader);
+  yield header.bytes;
+  for (let isLast = false; !isLast; ) {
+    const block = await readBlock(reader, header.windowBytes);
+    isLast = block.isLast;
+    yield block.head;
+    yield block.data;
+  }
+  if (header.hasChecksum) yield await exactly(reader, 4);
+}
+
+async function* decodeFrame(reader: ChunkReader): AsyncGenerator<Uint8Array, void, void> {
+  const { windowBytes, size, hasChecksum } = await readFrameHeader(reader);
   const blocks = new ZstdBlocks(windowBytes);
-  const maxBlock = Math.min(MAX_BLOCK_BYTES, Math.max(windowBytes, 1024));
   let produced = 0;
-  for (let last = false; !last; ) {
-    const head = littleEndian(await exactly(reader, 3));
-    last = (head & 1) === 1;
-    const kind = (head >> 1) & 3;
-    const length = head >> 3;
-    if (length > maxBlock) throw new Error('a block larger than allowed');
-    let out: Uint8Array;
-    if (kind === 0) out = blocks.raw(await exactly(reader, length));
-    else if (kind === 1) out = blocks.run((await exactly(reader, 1))[0]!, length);
-    else if (kind === 2) out = blocks.compressed(await exactly(reader, length));
-    else throw new Error('a block of a reserved kind');
+  for (let isLast = false; !isLast; ) {
+    const block = await readBlock(reader, windowBytes);
+    isLast = block.isLast;
+    const out =
+      block.kind === 0
+        ? blocks.raw(block.data)
+        : block.kind === 1
+          ? blocks.run(block.data[0]!, block.length)
+          : blocks.compressed(block.data);
     produced += out.length;
     if (out.length > 0) yield out;
   }
-  if (sizeBytes > 0 && produced !== size) throw new Error(`a frame of ${produced} bytes that announced ${size}`);
-  if ((descriptor! & 4) !== 0) await exactly(reader, 4);
+  if (size !== undefined && produced !== size) throw new Error(`a frame of ${produced} bytes that announced ${size}`);
+  if (hasChecksum) await exactly(reader, 4);
 }
 
 async function exactly(reader: ChunkReader, length: number): Promise<Uint8Array> {
