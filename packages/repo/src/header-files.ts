@@ -5,7 +5,7 @@
  * The result is what `encodeFile` makes of `recordFromPackage`'s files; where that is not certain at a glance (a
  * character to escape, text beyond ASCII, an odd layout), there is no result, and the caller goes that way.
  */
-import type { Header, MainTags } from '@distrokit/rpm';
+import type { HeaderTexts } from './header-texts.js';
 import { isPrimaryPath } from './package-record.js';
 
 /** File elements of two documents, and the paths that primary names. */
@@ -21,9 +21,10 @@ const FILE_GHOST = 1 << 6;
 const plain = /^[\x20-\x25\x27-\x3b\x3d\x3f-\x7e]*$/;
 
 /** Undefined when the files need a closer look. */
-export function encodeHeaderFiles(header: Header<MainTags>): HeaderFiles | undefined {
-  const names = header.get('BASENAMES');
-  const folders = header.get('DIRNAMES');
+export function encodeHeaderFiles(texts: HeaderTexts): HeaderFiles | undefined {
+  const { header } = texts;
+  const names = texts.list('BASENAMES');
+  const folders = texts.list('DIRNAMES');
   const indexes = header.get('DIRINDEXES');
   const modes = header.get('FILEMODES');
   const flags = header.get('FILEFLAGS');

@@ -7,6 +7,7 @@ import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { type ByteSource, createHasher, quote, readPackage } from '@distrokit/rpm';
 import { RepoError } from './errors.js';
 import { encodeHeaderFiles } from './header-files.js';
+import { HeaderTexts } from './header-texts.js';
 import {
   type PackageFileFacts,
   type PackageHeaders,
@@ -60,12 +61,13 @@ export async function renderPackageFile(
 ): Promise<{ readonly record: PackageRecord; readonly rendered: RenderedPackage }> {
   const { pkg, facts } = await readPackageFile(path, location, options, locationBase, buffer);
   const policy = options.textPolicy ?? 'refuse';
-  const files = options.fileDigests === true ? undefined : encodeHeaderFiles(pkg.header);
+  const texts = new HeaderTexts(pkg.header);
+  const files = options.fileDigests === true ? undefined : encodeHeaderFiles(texts);
   if (files === undefined) {
     const record = recordFromPackage(pkg, facts, options);
     return { record, rendered: renderPackage(record, policy) };
   }
-  const record = recordWithoutFiles(pkg, facts, options, () => files.primaryPaths);
+  const record = recordWithoutFiles(pkg, facts, options, () => files.primaryPaths, texts);
   return { record, rendered: renderPackage(record, policy, files) };
 }
 

@@ -17,6 +17,7 @@ import {
   type RpmPackage,
 } from '@distrokit/rpm';
 import { RepoError } from './errors.js';
+import { HeaderTexts, type TextTag } from './header-texts.js';
 
 /** How a dependency compares; absent when any version will do. */
 export type RepositoryRelation = 'LT' | 'LE' | 'EQ' | 'GE' | 'GT';
@@ -159,9 +160,10 @@ export function recordWithoutFiles(
   facts: PackageFileFacts,
   options: RecordOptions,
   primaryPaths: () => ReadonlySet<string>,
+  texts: HeaderTexts = new HeaderTexts(pkg.header),
 ): PackageRecord {
   const header = pkg.header;
-  const text = (tag: TextTag): string => textOf(header, tag);
+  const text = (tag: TextTag): string => texts.text(tag) ?? '';
   const epoch = header.get('EPOCH');
   const nevra = {
     name: text('NAME'),
@@ -191,10 +193,10 @@ export function recordWithoutFiles(
     installedBytes: header.get('LONGSIZE') ?? header.get('SIZE') ?? 0,
     archiveBytes: header.get('ARCHIVESIZE') ?? signature.get('LONGARCHIVESIZE') ?? signature.get('PAYLOADSIZE') ?? 0,
     headerRange: pkg.headerRange,
-    ...dependenciesOf(header, pkg.format === 3 && !isSourceHeader(header), primaryPaths, options.onSkippedDependency),
+    ...dependenciesOf(texts, pkg.format === 3 && !isSourceHeader(header), primaryPaths, options.onSkippedDependency),
     files: [],
     filesComplete: false,
-    changelogs: changelogsOf(header, options.changelogLimit ?? 10),
+    changelogs: changelogsOf(texts, options.changelogLimit ?? 10),
     changelogsComplete: true,
   };
 }
@@ -265,65 +267,18 @@ const recordTexts = [
   'sourceRpm',
 ] as const;
 
-type TextListTag =
-  | `${DependencyTag}NAME`
-  | `${DependencyTag}VERSION`
-  | 'BASENAMES'
-  | 'DIRNAMES'
-  | 'OLDFILENAMES'
-  | 'CHANGELOGNAME'
-  | 'CHANGELOGTEXT';
-
-type TextTag =
-  | 'NAME'
-  | 'VERSION'
-  | 'RELEASE'
-  | 'ARCH'
-  | 'SUMMARY'
-  | 'DESCRIPTION'
-  | 'PACKAGER'
-  | 'URL'
-  | 'LICENSE'
-  | 'VENDOR'
-  | 'GROUP'
-  | 'BUILDHOST'
-  | 'SOURCERPM';
-
-/**
- * A text that is not valid UTF-8 comes from the header as Latin-1. createrepo_c leaves out its characters 0x80 to 0xbf,
- * and so do we: clients compare names with what others publish.
- */
-function textOf(header: Header<MainTags>, tag: TextTag): string {
-  const text = header.get(tag) ?? '';
-  if (!maybeLatin1.test(text)) return text;
-  return header.rawTexts(tag)?.[0]?.length === text.length ? text.replace(everyDropped, '') : text;
-}
-
-/** As `textOf`, for a list. */
-function textsOf(header: Header<MainTags>, tag: TextListTag): readonly string[] | undefined {
-  const texts = header.get(tag);
-  if (texts === undefined || !texts.some((text) => maybeLatin1.test(text))) return texts;
-  const raw = header.rawTexts(tag);
-  return texts.map((text, at) =>
-    maybeLatin1.test(text) && raw?.[at]?.length === text.length ? text.replace(everyDropped, '') : text,
-  );
-}
-
-// Where each byte became one character, the text was read as Latin-1: UTF-8 takes two bytes for these.
-const maybeLatin1 = /[\x80-\xbf]/;
-const everyDropped = /[\x80-\xbf]/g;
-
 const S_IFMT = 0o170000;
 const S_IFDIR = 0o040000;
 const FILE_GHOST = 1 << 6;
 
 function filesOf(header: Header<MainTags>, withDigests: boolean): readonly RepositoryFile[] {
+  const texts = new HeaderTexts(header);
   const modes = header.get('FILEMODES') ?? [];
   const flags = header.get('FILEFLAGS') ?? [];
   const digests = withDigests ? header.get('FILEDIGESTS') : undefined;
-  const names = textsOf(header, 'BASENAMES');
-  const old = names === undefined ? textsOf(header, 'OLDFILENAMES') : undefined;
-  const folders = textsOf(header, 'DIRNAMES') ?? [];
+  const names = texts.list('BASENAMES');
+  const old = names === undefined ? texts.list('OLDFILENAMES') : undefined;
+  const folders = texts.list('DIRNAMES') ?? [];
   const indexes = header.get('DIRINDEXES') ?? [];
   const count = Math.min(names?.length ?? old?.length ?? 0, modes.length, flags.length);
   const files = new Array<RepositoryFile>(count);
@@ -366,10 +321,10 @@ type DependencyTag =
 /** A row of a header's dependency triple. */
 type Row = readonly [name: string, flags: number, evr: string];
 
-function rowsOf(header: Header<MainTags>, tag: DependencyTag): Row[] {
-  const names = textsOf(header, `${tag}NAME`) ?? [];
-  const versions = textsOf(header, `${tag}VERSION`);
-  const flags = header.get(`${tag}FLAGS`);
+function rowsOf(texts: HeaderTexts, tag: DependencyTag): Row[] {
+  const names = texts.list(`${tag}NAME`) ?? [];
+  const versions = texts.list(`${tag}VERSION`);
+  const flags = texts.header.get(`${tag}FLAGS`);
   if (versions === undefined || flags === undefined) return [];
   const rows: Row[] = [];
   const count = Math.min(names.length, versions.length, flags.length);
@@ -380,7 +335,7 @@ function rowsOf(header: Header<MainTags>, tag: DependencyTag): Row[] {
 type Lists = Record<RepositoryDependencyKind, RepositoryDependency[]>;
 
 function dependenciesOf(
-  header: Header<MainTags>,
+  texts: HeaderTexts,
   needsSelfProvide: boolean,
   ownPrimaryPaths: () => ReadonlySet<string>,
   onSkipped: RecordOptions['onSkippedDependency'],
@@ -400,18 +355,18 @@ function dependenciesOf(
     if (dependency === undefined) onSkipped?.(kind, row[0], row[2]);
     else if (dependency.name !== '') lists[kind].push(dependency);
   };
-  const provides = rowsOf(header, 'PROVIDE');
-  if (needsSelfProvide) addSelfProvide(header, provides);
+  const provides = rowsOf(texts, 'PROVIDE');
+  if (needsSelfProvide) addSelfProvide(texts.header, provides);
   for (const row of provides) add('provides', row);
-  for (const row of rowsOf(header, 'CONFLICT')) add('conflicts', row);
-  for (const row of rowsOf(header, 'OBSOLETE')) add('obsoletes', row);
-  requiresOf(header, provides, ownPrimaryPaths, lists, onSkipped);
-  for (const row of rowsOf(header, 'SUGGEST')) add('suggests', row);
-  for (const row of rowsOf(header, 'ENHANCE')) add('enhances', row);
-  for (const row of rowsOf(header, 'RECOMMEND')) add('recommends', row);
-  for (const row of rowsOf(header, 'SUPPLEMENT')) add('supplements', row);
-  for (const row of rowsOf(header, 'OLDSUGGESTS')) add((row[1] & SENSE_STRONG) !== 0 ? 'recommends' : 'suggests', row);
-  for (const row of rowsOf(header, 'OLDENHANCES')) add((row[1] & SENSE_STRONG) !== 0 ? 'supplements' : 'enhances', row);
+  for (const row of rowsOf(texts, 'CONFLICT')) add('conflicts', row);
+  for (const row of rowsOf(texts, 'OBSOLETE')) add('obsoletes', row);
+  requiresOf(texts, provides, ownPrimaryPaths, lists, onSkipped);
+  for (const row of rowsOf(texts, 'SUGGEST')) add('suggests', row);
+  for (const row of rowsOf(texts, 'ENHANCE')) add('enhances', row);
+  for (const row of rowsOf(texts, 'RECOMMEND')) add('recommends', row);
+  for (const row of rowsOf(texts, 'SUPPLEMENT')) add('supplements', row);
+  for (const row of rowsOf(texts, 'OLDSUGGESTS')) add((row[1] & SENSE_STRONG) !== 0 ? 'recommends' : 'suggests', row);
+  for (const row of rowsOf(texts, 'OLDENHANCES')) add((row[1] & SENSE_STRONG) !== 0 ? 'supplements' : 'enhances', row);
   return lists;
 }
 
@@ -432,13 +387,13 @@ function addSelfProvide(header: Header<MainTags>, provides: Row[]): void {
 }
 
 function requiresOf(
-  header: Header<MainTags>,
+  texts: HeaderTexts,
   provides: readonly Row[],
   ownPrimaryPaths: () => ReadonlySet<string>,
   lists: Lists,
   onSkipped: RecordOptions['onSkippedDependency'],
 ): void {
-  const rows = rowsOf(header, 'REQUIRE');
+  const rows = rowsOf(texts, 'REQUIRE');
   if (rows.length === 0) return;
   const provided = new Set<string>();
   for (const row of provides) if (dependencyOf(row) !== undefined) provided.add(keyOf(row));
@@ -515,11 +470,11 @@ function isHigherLibc(a: string, b: string): boolean {
   return before === undefined || compareVersion(before, after) < 0;
 }
 
-function changelogsOf(header: Header<MainTags>, limit: number): readonly RepositoryChangelog[] {
-  const times = header.get('CHANGELOGTIME') ?? [];
-  const names = textsOf(header, 'CHANGELOGNAME') ?? [];
-  const texts = textsOf(header, 'CHANGELOGTEXT') ?? [];
-  const count = Math.min(times.length, names.length, texts.length, Math.max(0, limit));
+function changelogsOf(texts: HeaderTexts, limit: number): readonly RepositoryChangelog[] {
+  const times = texts.header.get('CHANGELOGTIME') ?? [];
+  const names = texts.list('CHANGELOGNAME', limit) ?? [];
+  const bodies = texts.list('CHANGELOGTEXT', limit) ?? [];
+  const count = Math.min(times.length, names.length, bodies.length, Math.max(0, limit));
   // Newest first in the header, oldest first in the document. Of entries with one time the older ones move ahead,
   // so that clients that sort by time keep the order.
   const seconds: number[] = [];
@@ -542,7 +497,7 @@ function changelogsOf(header: Header<MainTags>, limit: number): readonly Reposit
     entries.push({
       author: (names[at] as string).replace(/ +$/, ''),
       date: new Date((seconds[at] as number) * 1000),
-      text: texts[at] as string,
+      text: bodies[at] as string,
     });
   }
   return entries;
