@@ -4,6 +4,7 @@
  * The work itself should run in child processes (as every build driver does): what blocks this process longer than
  * a lease makes the farm believe that it is lost.
  */
+import { setMaxListeners } from 'node:events';
 import { rm } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type FailureClass, isRetriable } from './build-log.js';
@@ -56,6 +57,8 @@ export class TaskLost extends Error {
 /** Starts a worker. Disposing aborts what runs: those tasks are given away when their leases end. */
 export function startWorker(farm: Farm, options: WorkerOptions): FarmWorker {
   const stop = new AbortController();
+  // Every slot listens while it waits and while it works: that many listeners are no leak.
+  setMaxListeners(options.slots * 4 + 10, stop.signal);
   let draining = false;
   const present = async (): Promise<void> => {
     while (!stop.signal.aborted) {
