@@ -1,6 +1,14 @@
 /** Verdicts about the packages and keys of real distributions, held against rpm 4.18, gpg 2.2 and independent checks. */
 import { type RpmPackage, readPackage } from '@distrokit/rpm';
-import { attachSignature, Keyring, listSignatures, type PackageSignatureStatus, verifyPackage } from '@distrokit/sign';
+import {
+  allClients,
+  attachSignature,
+  checkKey,
+  Keyring,
+  listSignatures,
+  type PackageSignatureStatus,
+  verifyPackage,
+} from '@distrokit/sign';
 import { expect, test } from 'vitest';
 import { corpusBytes, corpusPresent, keysOracle, mutate, mutations, verifyOracle, verifyV6Oracle } from './corpus.js';
 
@@ -146,6 +154,49 @@ if (!corpusPresent) {
       const report = await verifyPackage({ ...whole(pkg), signatureHeader: attached.signatureHeader }, keyring, { at });
       expect(report.signatures, half).toMatchObject([{ status: offset === undefined ? 'verified' : 'bad-signature' }]);
     }
+  });
+
+  test('verifies each of four signatures by three algorithms in one package', async () => {
+    const pkg = await readPackage(corpusBytes('rpms/rpm-rs/RPMS/v4/signed/rpm-basic-with-ima-2.3.4-5.el9.noarch.rpm'));
+    const own = Object.keys(keys).filter((path) => path.startsWith('keys/rpm-rs/v4/'));
+    const report = await verifyPackage(pkg, Keyring.from(...own.map((path) => corpusBytes(path))), {
+      at,
+      payload: true,
+    });
+    expect(report.signatures.map(({ tag, algorithm, status }) => [tag, algorithm.split('/')[0], status])).toEqual([
+      ['DSA', 'EdDSA', 'verified'],
+      ['OPENPGP', 'EdDSA', 'verified'],
+      ['OPENPGP', 'ECDSA', 'verified'],
+      ['OPENPGP', 'RSA', 'verified'],
+    ]);
+    expect(report.ok).toBe(true);
+  });
+
+  test('keys that were made to fool rpm work for no client', () => {
+    for (const name of ['CVE-2021-3521-badbind.asc', 'CVE-2021-3521-nosubsig.asc', 'type-confusion.asc']) {
+      const key = corpusBytes('keys/rpm', name);
+      expect(keys[`keys/rpm/${name}`]?.rpm418import?.rc, name).not.toBe(0);
+      expect(
+        checkKey(key, allClients, at).filter(({ works }) => works),
+        name,
+      ).toEqual([]);
+    }
+  });
+
+  test('says of a key what rpm 4.18 says on import, wherever its parser is that of EL9', () => {
+    const wrong: string[] = [];
+    let compared = 0;
+    for (const [path, { rpm418import, gpg }] of Object.entries(keys)) {
+      if (!rpm418import || !gpg?.certs?.length) continue;
+      const [verdict] = checkKey(corpusBytes(path), ['el9'], at);
+      const stopped = verdict!.problems.filter(({ severity }) => severity === 'stops').map(({ kind }) => kind);
+      compared++;
+      // What EL9's policy refuses and the parser itself does not.
+      const byPolicy = ['weak-self-signature', 'weak-key', 'algorithm', 'revoked', 'no-self-signature', 'cannot-sign'];
+      if (rpm418import.rc === 0 && stopped.some((kind) => !byPolicy.includes(kind))) wrong.push(`${path}: ${stopped}`);
+    }
+    expect(wrong).toEqual([]);
+    expect(compared).toBeGreaterThan(150);
   });
 
   test('reads the same certificates as gpg from every key file, and says what it leaves out', () => {

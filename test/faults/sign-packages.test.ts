@@ -52,8 +52,8 @@ test('a killed run leaves each of 200 packages old or new, and later runs comple
 
   const signedSoFar: number[] = [];
   let code: number | null = null;
-  for (let round = 0; round < 40 && code === null; round++) {
-    code = await signUntilKilled(packages, keyFile, 20 + 40 * round);
+  for (let round = 0; round < 20 && code === null; round++) {
+    code = await signUntilKilled(packages, keyFile, 30 * 1.6 ** round);
     let signed = 0;
     for (const [i, path] of paths.entries()) {
       const bytes = await readFile(path);
@@ -135,4 +135,25 @@ test('a package that is broken, missing or no package is refused, and the others
     ],
   });
   expect(await readFile(broken)).toEqual(bytes);
+});
+
+test('a folder that takes no new file leaves the package as it was', async () => {
+  const folder = await temporaryFolder();
+  const key = await generateKey({ userId: 'Full', kind: 'eddsa', createdAt });
+  const signer = await memorySigner(key.privateKey);
+  for (const reserved of ['4096', '1']) {
+    const name = `full${reserved}`;
+    const { binary } = await buildPackage(folder, { name, define: [`__gpg_reserved_space ${reserved}`] });
+    const place = join(folder, `place-${name}`);
+    await mkdir(place);
+    const path = join(place, 'x.rpm');
+    await copyFile(binary, path);
+    const before = await readFile(path);
+    // Folders where the new files should go: an obstacle that holds for root as well.
+    const obstacles = ['.x.rpm.signing.part', '.x.rpm.signed.part'].map((name) => join(place, name, 'in-the-way'));
+    for (const obstacle of obstacles) await mkdir(obstacle, { recursive: true });
+    const report = await signPackages([path], signer, { signedAt });
+    expect(report).toMatchObject({ ok: false, results: [{ status: 'refused' }] });
+    expect(await readFile(path)).toEqual(before);
+  }
 });

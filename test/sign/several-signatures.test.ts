@@ -1,7 +1,7 @@
 /** Several signatures in one package: placed, kept, deleted, detached and attached again; and with rpmsign on the other side. */
 import { copyFile, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { readPackage } from '@distrokit/rpm';
+import { type ByteSource, readPackage, writePackage } from '@distrokit/rpm';
 import {
   attachSignature,
   attachSignatures,
@@ -207,6 +207,55 @@ test('accepts what rpmsign makes, and deletes it without a trace', async () => {
   const deleted = await rpmsign('--delsign');
   expect(deleted.code, deleted.stderr).toBe(0);
   expect(listSignatures(await readPackage(new Uint8Array(await readFile(path))))).toEqual([]);
+});
+
+test('a big package is signed in place for a few kilobytes, and a remote one without its payload', async () => {
+  const options = {
+    format: 4,
+    compression: { type: 'none' },
+    sourceDate: signedAt,
+    buildHost: 'host.example',
+  } as const;
+  const content = new Uint8Array(16 * 1024 * 1024).map((_, i) => (i * 2654435761) >>> 13);
+  const manifest = {
+    name: 'big',
+    version: '1',
+    release: '1',
+    arch: 'noarch',
+    summary: 'Big',
+    description: 'Big.',
+    license: 'MIT',
+    files: [{ path: '/big', type: 'regular', content }],
+  } as const;
+  const plain = await collect(writePackage(manifest, options));
+  const path = join(folder, 'big.rpm');
+  await writeFile(path, plain);
+  const change = await signPackageFile(path, await signer('rsa3072'), { signedAt });
+  expect(change.inPlace).toBe(true);
+  expect(change.writtenBytes).toBeLessThan(16_384);
+  expect((await rpmkeys(folder, path, [keys.get('rsa3072')!.publicKey])).ok).toBe(true);
+
+  // An object store: whoever signs sees lead and headers, and a read of the payload fails.
+  let readBytes = 0;
+  const { headerRange } = await readPackage(plain);
+  const remote: ByteSource = {
+    sizeBytes: plain.length,
+    read: async (offset, length) => {
+      if (offset + length > headerRange.end) throw new Error('the payload was asked for');
+      readBytes += length;
+      return plain.slice(offset, offset + length);
+    },
+  };
+  const pkg = await readPackage(remote);
+  const signature = await (await signer('rsa3072')).sign(pkg.header.bytes(), { signedAt });
+  const { splice } = attachSignature(pkg, signature);
+  expect(readBytes).toBeLessThan(20_000);
+  const put = Buffer.concat([
+    plain.subarray(0, splice.replaces.start),
+    splice.bytes,
+    plain.subarray(splice.replaces.end),
+  ]);
+  expect(put.equals(await readFile(path))).toBe(true);
 });
 
 test('source packages are signed like others', async () => {

@@ -53,6 +53,9 @@ export interface KeyState {
   readonly fault: string | undefined;
 }
 
+/** When SHA-1 in self-signatures counts: from before 2023, or as in clients that never stopped to take it. */
+export type Sha1Rule = 'early' | 'always';
+
 /** The fault of a signing subkey that does not say itself whose it is. */
 export const NO_CROSS_SIGNATURE = 'no valid signature back by the subkey';
 
@@ -101,7 +104,7 @@ export function signingVerdict(
 }
 
 /** The state of the primary key at an instant. */
-export function primaryState(certificate: Certificate, at: Date): KeyState {
+export function primaryState(certificate: Certificate, at: Date, sha1: Sha1Rule = 'early'): KeyState {
   const { primary } = certificate;
   const revocations = certificate.signatures.filter(
     (signature) => signature.type === 0x20 && holds(certificate, signature, () => [primary.hashed], primary),
@@ -109,7 +112,7 @@ export function primaryState(certificate: Certificate, at: Date): KeyState {
   const faults: string[] = [];
   let newest: SignaturePacket | undefined;
   const consider = (signatures: readonly SignaturePacket[], types: readonly number[], data: SignedData): void => {
-    const found = newestValid(certificate, signatures, types, data, at, faults);
+    const found = newestValid(certificate, signatures, types, data, at, faults, sha1);
     if (found && (!newest || found.createdAt! > newest.createdAt!)) newest = found;
   };
   consider(certificate.signatures, [0x1f], () => [primary.hashed]);
@@ -119,8 +122,8 @@ export function primaryState(certificate: Certificate, at: Date): KeyState {
       primary.hashed,
       version === 3 ? userId.raw : userId.hashed,
     ];
-    const revoked = newestValid(certificate, userId.signatures, [0x30], data, at, []);
-    const bound = newestValid(certificate, userId.signatures, BINDING_TYPES, data, at, faults);
+    const revoked = newestValid(certificate, userId.signatures, [0x30], data, at, [], sha1);
+    const bound = newestValid(certificate, userId.signatures, BINDING_TYPES, data, at, faults, sha1);
     if (bound && !(revoked && revoked.createdAt! >= bound.createdAt!)) consider([bound], BINDING_TYPES, data);
   }
   return {
@@ -133,24 +136,26 @@ export function primaryState(certificate: Certificate, at: Date): KeyState {
 }
 
 /** The state of a subkey at an instant; says nothing about its primary key. */
-export function subkeyState(certificate: Certificate, subkey: Subkey, at: Date): KeyState {
+export function subkeyState(certificate: Certificate, subkey: Subkey, at: Date, sha1: Sha1Rule = 'early'): KeyState {
   const data = (): Uint8Array[] => [certificate.primary.hashed, subkey.key.hashed];
   const revocations = subkey.signatures.filter(
     (signature) => signature.type === 0x28 && holds(certificate, signature, data, certificate.primary),
   );
   const faults: string[] = [];
-  const binding = newestValid(certificate, subkey.signatures, [0x18], data, at, faults);
+  const binding = newestValid(certificate, subkey.signatures, [0x18], data, at, faults, sha1);
   const sign = binding !== undefined && maySign(subkey.key, binding);
   let fault = binding ? undefined : (faults[0] ?? 'no valid binding signature');
-  if (binding && sign && !isCrossSigned(certificate, subkey, binding)) fault = NO_CROSS_SIGNATURE;
+  if (binding && sign && !isCrossSigned(certificate, subkey, binding, sha1)) fault = NO_CROSS_SIGNATURE;
   return { binding, expiresAt: binding && expiryOf(subkey.key, binding), revocations, maySign: sign, fault };
 }
 
 /** Why a self-signature's hash does not count, `undefined` when it does. */
-export function weakSelfSignature(signature: SignaturePacket): string | undefined {
+export function weakSelfSignature(signature: SignaturePacket, sha1: Sha1Rule = 'early'): string | undefined {
   const { hashAlgorithm } = signature;
   if (!isKnownHash(hashAlgorithm)) return `its self-signature uses unknown hash ${hashAlgorithm}`;
-  const early = signature.createdAt !== undefined && signature.createdAt.getTime() < SHA1_SELF_SIGNATURES_END;
+  const early =
+    sha1 === 'always' ||
+    (signature.createdAt !== undefined && signature.createdAt.getTime() < SHA1_SELF_SIGNATURES_END);
   if (hashAlgorithm === 1 || hashAlgorithm === 3 || (hashAlgorithm === 2 && !early)) {
     return `its self-signature uses ${hashName(hashAlgorithm)}`;
   }
@@ -196,6 +201,7 @@ function newestValid(
   data: SignedData,
   at: Date,
   faults: string[],
+  sha1: Sha1Rule,
 ): SignaturePacket | undefined {
   const candidates = signatures
     .filter((one) => types.includes(one.type) && one.createdAt !== undefined && one.createdAt <= at)
@@ -203,7 +209,7 @@ function newestValid(
     .slice(0, MAX_TRIES);
   if (candidates.length === 0 && signatures.some((one) => types.includes(one.type))) faults.push('not yet valid');
   for (const candidate of candidates) {
-    const weak = weakSelfSignature(candidate);
+    const weak = weakSelfSignature(candidate, sha1);
     if (weak !== undefined) {
       faults.push(weak);
       continue;
@@ -220,24 +226,29 @@ function newestValid(
 }
 
 /** A signing subkey must say itself that it belongs to the primary key. */
-function isCrossSigned(certificate: Certificate, subkey: Subkey, binding: SignaturePacket): boolean {
-  const known = crossSigned.get(binding);
+function isCrossSigned(certificate: Certificate, subkey: Subkey, binding: SignaturePacket, sha1: Sha1Rule): boolean {
+  const known = crossSigned[sha1].get(binding);
   if (known !== undefined) return known;
   const embedded = [...binding.hashed, ...binding.unhashed].filter((sub) => sub.type === SUBPACKET.embeddedSignature);
   const good = embedded.slice(0, MAX_TRIES).some((sub) => {
     try {
       const back = decodeSignature({ tag: TAG_SIGNATURE, body: sub.data, offset: 0 });
       const data = (): Uint8Array[] => [certificate.primary.hashed, subkey.key.hashed];
-      return back.type === 0x19 && weakSelfSignature(back) === undefined && holds(certificate, back, data, subkey.key);
+      return (
+        back.type === 0x19 && weakSelfSignature(back, sha1) === undefined && holds(certificate, back, data, subkey.key)
+      );
     } catch {
       return false;
     }
   });
-  crossSigned.set(binding, good);
+  crossSigned[sha1].set(binding, good);
   return good;
 }
 
-const crossSigned = new WeakMap<SignaturePacket, boolean>();
+const crossSigned: Readonly<Record<Sha1Rule, WeakMap<SignaturePacket, boolean>>> = {
+  early: new WeakMap(),
+  always: new WeakMap(),
+};
 const verified = new WeakMap<SignaturePacket, boolean>();
 
 /** Whether the numbers of a signature over key data are right. Answers are kept: a keyring checks each once. */

@@ -210,7 +210,8 @@ function certificateProblems(certificate: Certificate, rules: ClientRules, at: D
     return problems;
   }
   checkStrength(primary, rules, add);
-  const state = primaryState(certificate, at);
+  // Each client has its own rule about SHA-1: take it here, and ask below.
+  const state = primaryState(certificate, at, 'always');
   if (primary.createdAt > at) {
     add(
       'not-yet-valid',
@@ -224,11 +225,14 @@ function certificateProblems(certificate: Certificate, rules: ClientRules, at: D
     add('revoked', 'stops', 'the key is revoked', 'publish its successor, and sign everything again');
     return problems;
   }
-  checkSelfSignatures(certificate, state, rules, at, add);
+  checkSelfSignatures(state, rules, add);
   checkExpiry(primary, state, rules, at, add);
   checkProlonged(certificate, state, add);
-  const signing = certificate.subkeys.map((subkey) => ({ subkey, state: subkeyState(certificate, subkey, at) }));
-  for (const one of signing) checkSubkey(one.subkey, one.state, rules, at, add);
+  const signing = certificate.subkeys.map((subkey) => ({
+    subkey,
+    state: subkeyState(certificate, subkey, at, 'always'),
+  }));
+  for (const one of signing) checkSubkey(one.subkey, one.state, state.maySign, rules, at, add);
   const subkeySigns = signing.some(({ state: one }) => isGood(one, rules, at));
   if (state.fault === undefined && !state.maySign && !subkeySigns) {
     add('cannot-sign', 'stops', 'no part of the key may sign', 'add a signing subkey, or make a key that signs');
@@ -257,7 +261,7 @@ function checkStrength(key: PublicKeyPacket, rules: ClientRules, add: Add): void
   }
 }
 
-function checkSelfSignatures(certificate: Certificate, state: KeyState, rules: ClientRules, at: Date, add: Add): void {
+function checkSelfSignatures(state: KeyState, rules: ClientRules, add: Add): void {
   if (state.fault !== undefined) {
     const weak = state.fault.startsWith('its self-signature uses');
     const remedy = 'make the self-signature anew with SHA-256: `gpg --cert-digest-algo SHA256 --quick-set-expire …`';
@@ -266,18 +270,6 @@ function checkSelfSignatures(certificate: Certificate, state: KeyState, rules: C
     const remedy =
       'make the self-signature anew with SHA-256 (`gpg --cert-digest-algo SHA256 --quick-set-expire …`) and publish the key again';
     add('weak-self-signature', 'stops', `its self-signature uses ${hashName(state.binding.hashAlgorithm)}`, remedy);
-  }
-  for (const subkey of certificate.subkeys) {
-    const { binding } = subkeyState(certificate, subkey, at);
-    if (binding && isSha1(binding) && !rules.sha1SelfSignatures) {
-      const severity = state.maySign ? 'warns' : 'stops';
-      add(
-        'weak-self-signature',
-        severity,
-        `the binding of subkey ${subkey.key.keyId} uses SHA1`,
-        'bind the subkey anew with SHA-256, or remove it',
-      );
-    }
   }
 }
 
@@ -309,9 +301,22 @@ function checkProlonged(certificate: Certificate, state: KeyState, add: Add): vo
   }
 }
 
-function checkSubkey(subkey: Subkey, state: KeyState, rules: ClientRules, at: Date, add: Add): void {
+function checkSubkey(
+  subkey: Subkey,
+  state: KeyState,
+  primarySigns: boolean,
+  rules: ClientRules,
+  at: Date,
+  add: Add,
+): void {
   const id = subkey.key.keyId;
   if (state.revocations.length > 0) return;
+  if (state.binding && isSha1(state.binding) && !rules.sha1SelfSignatures) {
+    // The older parser refuses the whole key for it, Sequoia only passes over the subkey.
+    const severity = primarySigns && rules.crossSignatures ? 'warns' : 'stops';
+    const remedy = 'bind the subkey anew with SHA-256, or remove it';
+    add('weak-self-signature', severity, `the binding of subkey ${id} uses SHA1`, remedy);
+  }
   if (state.fault === NO_CROSS_SIGNATURE) {
     const severity = rules.crossSignatures ? 'stops' : 'warns';
     add(

@@ -79,8 +79,13 @@ async function writeInPlace(path: string, file: FileHandle, signed: SignedPackag
   const journal = journalPath(path);
   const content = Buffer.concat([Buffer.from(JOURNAL_MAGIC), bytes]);
   // The journal gets its name only when it is complete: half a journal must not be played.
-  await writeWhole(`${journal}.part`, content);
-  await rename(`${journal}.part`, journal);
+  try {
+    await writeWhole(`${journal}.part`, content);
+    await rename(`${journal}.part`, journal);
+  } catch (error) {
+    await rm(`${journal}.part`, { force: true });
+    throw error;
+  }
   await writeAt(file, bytes, replaces.start);
   await rm(journal);
   return { inPlace: true, writtenBytes: content.length + bytes.length };
