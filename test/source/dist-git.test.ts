@@ -1,7 +1,16 @@
 /** Real git repositories, made here and read through the door. */
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
@@ -91,6 +100,46 @@ for (const ref of ['c9s', 'imports/c9s/hello-1.0-1.el9', 'refs/heads/c9s', 'the 
   });
 }
 
+test('a failed fetch leaves neither the spec nor anything else in the folder', async () => {
+  const directory = mkdtempSync(join(root, 'out-'));
+  const wrong = mkdtempSync(join(root, 'store-'));
+  writeFileSync(join(wrong, 'hello-1.0.tar.gz'), 'other bytes');
+  const distGit = { url: `file://${repository}`, ref: 'c9s' };
+  const options = { allowFile: true };
+  await expect(fetchDistGit(distGit, directoryLookaside(wrong), directory, options)).rejects.toMatchObject({
+    code: 'SOURCE_DIGEST_MISMATCH',
+  });
+  expect(readdirSync(directory)).toEqual([]);
+  await fetchDistGit(distGit, directoryLookaside(join(root, 'store')), directory, options);
+  await expect(
+    fetchDistGit(distGit, directoryLookaside(join(root, 'store')), directory, options),
+  ).rejects.toMatchObject({ code: 'SOURCE_BAD_TREE' });
+});
+
+test('refuses a tree with a link in it, and runs nothing of a hostile repository', async () => {
+  const canary = join(root, 'canary');
+  git('checkout', '-q', '-b', 'evil');
+  symlinkSync('/etc/passwd', join(repository, 'motd'));
+  mkdirSync(join(repository, 'hooks'));
+  writeFileSync(join(repository, 'hooks', 'post-checkout'), `#!/bin/sh\ntouch ${canary}\n`, { mode: 0o755 });
+  writeFileSync(join(repository, '.gitattributes'), '* filter=evil\n');
+  writeFileSync(
+    join(repository, '.gitconfig'),
+    `[filter "evil"]\n\tsmudge = touch ${canary}\n[core]\n\thooksPath = hooks\n`,
+  );
+  writeFileSync(join(repository, '.gitmodules'), '[submodule "x"]\n\tpath = x\n\turl = -u./payload\n');
+  git('add', '.');
+  git('commit', '-q', '-m', 'evil');
+  git('checkout', '-q', 'c9s');
+  const directory = mkdtempSync(join(root, 'out-'));
+  const distGit = { url: `file://${repository}`, ref: 'evil' };
+  await expect(
+    fetchDistGit(distGit, directoryLookaside(join(root, 'store')), directory, { allowFile: true }),
+  ).rejects.toMatchObject({ code: 'SOURCE_BAD_TREE', fault: { found: expect.stringContaining('motd') } });
+  expect(readdirSync(directory)).toEqual([]);
+  expect(existsSync(canary)).toBe(false);
+});
+
 test('says which ref is missing and leaves nothing in the folder', async () => {
   const directory = mkdtempSync(join(root, 'out-'));
   await expect(checkoutGit(`file://${repository}`, 'c10s', directory, { allowFile: true })).rejects.toMatchObject({
@@ -104,6 +153,7 @@ test('lists branches and tags with the commits behind annotated tags', async () 
   const refs = await listGitRefs(`file://${repository}`, { allowFile: true, scratch: root });
   expect(refs).toEqual([
     { name: 'refs/heads/c9s', commit },
+    { name: 'refs/heads/evil', commit: git('rev-parse', 'evil') },
     { name: 'refs/tags/imports/c9s/hello-1.0-1.el9', commit },
   ]);
 });

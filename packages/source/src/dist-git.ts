@@ -3,9 +3,11 @@
  *
  * `fetchDistGit` brings a ref of such a repository and every blob it lists into a folder.
  */
-import { readdir, readFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { quote } from '@distrokit/rpm';
 import { detectLayout } from './dist-git-layout.js';
+import { SourceError } from './errors.js';
 import { fetchSources } from './fetch-sources.js';
 import { checkoutGit, type GitOptions } from './git.js';
 import type { Lookaside } from './lookaside.js';
@@ -42,7 +44,8 @@ export interface FetchDistGitOptions extends GitOptions {
 /**
  * Checks out a ref into an empty folder and fetches every blob it lists, each verified. The tree's `ref` is the commit.
  *
- * Throws what `checkoutGit` and `fetchSources` throw, and SOURCE_BAD_TREE for a tree without a spec or with two lists.
+ * Throws what `checkoutGit` and `fetchSources` throw, and SOURCE_BAD_TREE for a tree without a spec, with two lists, or
+ * with links. On failure the folder is empty again.
  */
 export async function fetchDistGit(
   distGit: DistGit,
@@ -50,30 +53,34 @@ export async function fetchDistGit(
   directory: string,
   options: FetchDistGitOptions = {},
 ): Promise<SourceTree> {
-  const commit = await checkoutGit(distGit.url, distGit.ref, directory, options);
-  const origin: Origin = {
-    kind: 'dist-git',
-    where: distGit.url.replace(/\/\/[^/@]*@/, '//'),
-    terms: distGit.terms ?? 'unknown',
-    ...(distGit.distribution === undefined ? {} : { distribution: distGit.distribution }),
-  };
-  const entries = await listedSources(directory);
-  const fetched = await fetchSources(entries, lookaside, directory, options);
-  const from = new Map(
-    fetched.map(({ file, where }): [string, Origin] => [
-      file,
-      where === 'directory'
-        ? origin
-        : { ...origin, kind: 'lookaside', where, terms: options.lookasideTerms ?? origin.terms },
-    ]),
-  );
-  return readSourceTree(directory, {
-    origin,
-    ref: commit,
-    from,
-    environment: options.specEnvironment,
-    signal: options.signal,
-  });
+  await assertEmpty(directory);
+  const scratch = await mkdtemp(join(directory, '.fetch-'));
+  try {
+    const work = join(scratch, 'tree');
+    const commit = await checkoutGit(distGit.url, distGit.ref, work, options);
+    const origin: Origin = {
+      kind: 'dist-git',
+      where: distGit.url.replace(/\/\/[^/@]*@/, '//'),
+      terms: distGit.terms ?? 'unknown',
+      ...(distGit.distribution === undefined ? {} : { distribution: distGit.distribution }),
+    };
+    const fetched = await fetchSources(await listedSources(work), lookaside, work, options);
+    const from = new Map(
+      fetched.map(({ file, where }): [string, Origin] => [
+        file,
+        where === 'directory'
+          ? origin
+          : { ...origin, kind: 'lookaside', where, terms: options.lookasideTerms ?? origin.terms },
+      ]),
+    );
+    const { specEnvironment: environment, signal } = options;
+    const tree = await readSourceTree(work, { origin, ref: commit, from, environment, signal });
+    // A tree without its archives must not be taken for one: everything shows at once.
+    for (const name of await readdir(work)) await rename(join(work, name), join(directory, name));
+    return { ...tree, directory };
+  } finally {
+    await rm(scratch, { recursive: true, force: true });
+  }
 }
 
 /**
@@ -85,4 +92,14 @@ export async function listedSources(directory: string): Promise<SourceEntry[]> {
   const layout = detectLayout(directory, names);
   if (layout.list === undefined) return [];
   return parseSources(await readFile(join(directory, layout.list), 'utf8'));
+}
+
+async function assertEmpty(directory: string): Promise<void> {
+  await mkdir(directory, { recursive: true });
+  const [found] = await readdir(directory);
+  if (found === undefined) return;
+  throw new SourceError(
+    { code: 'SOURCE_BAD_TREE', where: directory, wanted: 'an empty folder', found },
+    `dist-git: ${quote(directory, 200)} is not empty, it has ${quote(found)}`,
+  );
 }
