@@ -29,6 +29,8 @@ export function mockDriver(options: MockDriverOptions): BuildDriver {
   const { workFolder } = options;
   const program = async (): Promise<string> => options.program ?? (await findTool('mock'));
 
+  // What the last probe found: a build need not ask the machine again.
+  let found: DriverReport | undefined;
   const probe = async ({ signal }: Abortable = {}): Promise<DriverReport> => {
     const mock = await program();
     const home = await claimFolder(workFolder, 'probe');
@@ -38,13 +40,14 @@ export function mockDriver(options: MockDriverOptions): BuildDriver {
       const version = await runCommand({ ...ask, argv: [mock, '--version'] });
       if (version.exitStatus !== 0) throw unusable(name, 'a mock that runs', version.lastLines.join(' '));
       const arch = await runCommand({ ...ask, argv: [await findTool('rpm'), '--eval', '%{_target_cpu}'] });
-      return {
+      found = {
         driver: name,
         tools: [`mock ${version.lastLines.at(-1) ?? ''}`],
         arch: arch.lastLines[0] ?? '',
         isolation: 'container',
         buildRequires: 'installed',
       };
+      return found;
     } finally {
       await removeFolder(home);
     }
@@ -53,7 +56,7 @@ export function mockDriver(options: MockDriverOptions): BuildDriver {
   const run = async (task: BuildTask, runOptions: DriverOptions): Promise<DriverOutcome> => {
     if (task.buildroot.root.kind !== 'repositories')
       throw unusable(name, 'a buildroot from repositories', task.buildroot.root.kind);
-    const report = await probe(runOptions);
+    const report = found ?? (await probe(runOptions));
     const arch = task.buildroot.arch ?? report.arch;
     const folder = await claimFolder(workFolder, 'build');
     try {

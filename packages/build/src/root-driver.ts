@@ -55,6 +55,8 @@ const maxRounds = 10;
 export function rootDriver(workFolder: string, entrance: RootEntrance): BuildDriver {
   const { name } = entrance;
 
+  // What the last probe found: a build need not ask the machine again.
+  let found: DriverReport | undefined;
   const probe = async ({ signal }: Abortable = {}): Promise<DriverReport> => {
     const dnf = await findTool('dnf');
     const rpm = await findTool('rpm');
@@ -72,13 +74,14 @@ export function rootDriver(workFolder: string, entrance: RootEntrance): BuildDri
       const tools = await entrance.tools(ask, folder);
       const arch = await ask([rpm, '--eval', '%{_target_cpu}']);
       const dnfVersion = await ask([dnf, '--version']);
-      return {
+      found = {
         driver: name,
         tools: [`dnf ${dnfVersion.lastLines[0] ?? ''}`, ...tools],
         arch: arch.lastLines[0] ?? '',
         isolation: entrance.isolation,
         buildRequires: 'installed',
       };
+      return found;
     } finally {
       await removeFolder(folder);
     }
@@ -88,7 +91,7 @@ export function rootDriver(workFolder: string, entrance: RootEntrance): BuildDri
     const { buildroot } = task;
     const origin = buildroot.root;
     if (origin.kind === 'host') throw unusable(name, 'a buildroot from repositories or a lock', 'the host itself');
-    const report = await probe(runOptions);
+    const report = found ?? (await probe(runOptions));
     const arch = buildroot.arch ?? report.arch;
     const foreign = await foreignness(name, arch, report.arch);
     const started = performance.now();

@@ -36,14 +36,16 @@ export function rpmbuildDriver(options: RpmbuildDriverOptions): BuildDriver {
   const name = 'rpmbuild';
   const { workFolder } = options;
 
+  // What the last probe found: a build need not ask the machine again.
+  let found: DriverReport | undefined;
   const probe = async ({ signal }: Abortable = {}): Promise<DriverReport> => {
     const rpmbuild = await findTool('rpmbuild');
     const rpm = await findTool('rpm');
     const isolation = options.isolation ?? ((await refusal(workFolder, signal)) === undefined ? 'namespace' : 'none');
     if (options.isolation === 'namespace') {
       await findTool('bwrap');
-      const found = await refusal(workFolder, signal);
-      if (found !== undefined) throw unusable(name, 'new namespaces for a build', found);
+      const refused = await refusal(workFolder, signal);
+      if (refused !== undefined) throw unusable(name, 'new namespaces for a build', refused);
     }
     const ask = asker(workFolder, signal);
     const version = await ask([rpmbuild, '--version']);
@@ -52,19 +54,20 @@ export function rpmbuildDriver(options: RpmbuildDriverOptions): BuildDriver {
       throw unusable(name, 'an rpmbuild that runs', [...version.lastLines, ...arch.lastLines].join(' '));
     }
     const managed = await ask([rpm, '--query', '--quiet', 'rpm']);
-    return {
+    found = {
       driver: name,
       tools: [`rpmbuild ${(version.lastLines[0] ?? '').replace(/^RPM version /, '')}`],
       arch: arch.lastLines[0] ?? '',
       isolation,
       buildRequires: managed.exitStatus === 0 ? 'checked' : 'ignored',
     };
+    return found;
   };
 
   const run = async (task: BuildTask, runOptions: DriverOptions): Promise<DriverOutcome> => {
     const { root, arch } = task.buildroot;
     if (root.kind !== 'host') throw unusable(name, 'a buildroot of kind host', root.kind);
-    const report = await probe(runOptions);
+    const report = found ?? (await probe(runOptions));
     const folder = await claimFolder(workFolder, 'build');
     try {
       const inside = report.isolation === 'namespace' ? insideFolder : folder;
