@@ -128,6 +128,10 @@ export class AutopatchRun {
     try {
       action();
     } catch (error) {
+      const fault = error instanceof SourceError ? error.fault : undefined;
+      if (fault?.code === 'SOURCE_EDIT_FAILED' || fault?.code === 'SOURCE_BAD_SPEC') {
+        throw notApplied(where, target, fault.wanted, fault.found, error);
+      }
       if (!(error instanceof NoPlace) && !(error instanceof SyntaxError)) throw error;
       throw notApplied(where, target, error.message, 'no such place', error);
     }
@@ -258,12 +262,12 @@ export class AutopatchRun {
 
   #declareFile(entry: AutopatchAddFile): void {
     const heading = entry.insert_almalinux_line ?? this.#config.parameters.insertAlmalinuxLine;
-    if (this.#mode === 'strict') {
+    const lists =
+      entry.type === 'patch' ? [...this.#files.keys()].filter((path) => path.endsWith('.patches')).sort() : [];
+    if (this.#mode === 'strict' && lists.length === 0) {
       this.#editSpec((spec) => declareStrictly(spec, entry, heading));
       return;
     }
-    const lists =
-      entry.type === 'patch' ? [...this.#files.keys()].filter((path) => path.endsWith('.patches')).sort() : [];
     const path = lists[0] ?? this.#specPath();
     const first = (what: string): boolean => {
       if (!heading || this.#headings.has(what)) return false;

@@ -35,7 +35,7 @@ export interface SpecSource {
 export interface AddPatch {
   /** File name; it must lie beside the other sources. */
   readonly file: string;
-  /** Default: one more than the highest. */
+  /** Default: one more than the highest. Without effect where `%patchlist` counts the patches by itself. */
   readonly number?: number | undefined;
   /** Written as a comment above the tag. */
   readonly origin?: PatchOrigin | undefined;
@@ -234,11 +234,20 @@ function chooseNumber(text: SpecText, kind: Kind, added: NewTag): { number: numb
     }
     return { number: same.number, present: true };
   }
+  const last = known.at(-1);
+  // A list counts by itself: its lines have no number that could be chosen.
+  if (text.section(`${kind}list`) && !tagLines(text).some((tag) => isTagOf(kind, tag.name))) {
+    return { number: (last?.number ?? -1) + 1, present: false };
+  }
   const used = new Set(known.map((source) => source.number));
   const pattern = kind === 'patch' ? /(?:^|[\s:{])patch(\d+)\s*:/gi : /(?:^|[\s:{])source(\d+)\s*:/gi;
-  for (let i = 0; i < text.lineCount; i++) {
-    // Tags inside macros (`%{?with_x:Patch7: …}`) and in branches that are left out hold their number too.
-    for (const match of text.line(i).matchAll(pattern)) used.add(Number(match[1]));
+  for (const section of text.sections) {
+    if (section.name !== 'preamble' && section.name !== 'package') continue;
+    for (let i = section.bodyStart; i < section.end; i++) {
+      // Tags inside macros (`%{?with_x:Patch7: …}`) and in branches that are left out hold their number too.
+      if (/^\s*#/.test(text.line(i))) continue;
+      for (const match of text.line(i).matchAll(pattern)) used.add(Number(match[1]));
+    }
   }
   const number = added.number ?? (used.size === 0 ? 0 : Math.max(...used) + 1);
   if (!Number.isInteger(number) || number < 0 || number > 0x7fff_ffff) {
@@ -250,7 +259,7 @@ function chooseNumber(text: SpecText, kind: Kind, added: NewTag): { number: numb
 
 function insertTag(text: SpecText, kind: Kind, added: NewTag, number: number, comments: readonly string[]): SpecText {
   const tags = tagLines(text);
-  const own = tags.filter((tag) => (kind === 'patch' ? /^patch\d*$/i : /^source\d*$/i).test(tag.name));
+  const own = tags.filter((tag) => isTagOf(kind, tag.name));
   const list = text.section(`${kind}list`);
   if (own.length === 0 && list) {
     let end = list.end;
@@ -262,6 +271,10 @@ function insertTag(text: SpecText, kind: Kind, added: NewTag, number: number, co
   const section = text.sections.find((s) => s.start <= anchor.line && anchor.line < s.end)!;
   const at = afterConditions(text, lastLineOfUnit(text, anchor.line), section);
   return text.splice(at, 0, [...comments, formatTag(text, kind, own.at(-1), added, number)]);
+}
+
+function isTagOf(kind: Kind, tag: string): boolean {
+  return (kind === 'patch' ? /^patch\d*$/i : /^source\d*$/i).test(tag);
 }
 
 function formatTag(text: SpecText, kind: Kind, model: SpecTagLine | undefined, added: NewTag, number: number): string {
