@@ -63,6 +63,13 @@ export const systemTools = [
   { for: 'test', command: 'chromium', debian: 'chromium', fedora: 'chromium', why: 'runs the isomorphic doors' },
   { for: 'test', command: 'openssl', debian: 'openssl', fedora: 'openssl', why: 'judge of raw signatures' },
   { for: 'test', command: 'pgrep', debian: 'procps', fedora: 'procps-ng', why: 'sees that no process was left behind' },
+  {
+    for: 'test',
+    command: 'mmdebstrap',
+    debian: 'mmdebstrap',
+    fedora: 'mmdebstrap',
+    why: 'makes the root of a newer Debian, whose rpm 6 is a judge',
+  },
   { for: 'test', command: 'podman', debian: 'podman', fedora: 'podman', why: 'builds in containers' },
   { for: 'test', command: 'runc', debian: 'runc', fedora: 'runc', why: 'runs them under any kind of control groups' },
   {

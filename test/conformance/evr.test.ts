@@ -2,6 +2,7 @@ import { compareEvr, compareVersion, parseEvr } from '@distrokit/rpm';
 import { expect, test } from 'vitest';
 import { corpusPresent, type OracleEvr, versionOracle } from './corpus.js';
 import { randomEvrPairs, randomVersionPairs, rpmVerdicts } from './random-versions.js';
+import { recordConformance } from './recording.js';
 
 test('orders 50,000 random pairs of versions as the installed rpm does', () => {
   const pairs = randomVersionPairs(50_000, 20_261_122);
@@ -32,12 +33,24 @@ if (corpusPresent) {
   test('orders every pair of versions of the corpus as rpm does', () => {
     expect(oracle.version.length).toBeGreaterThan(1000);
     for (const [a, b, verdict] of oracle.version) expect(compareVersion(a, b), `${a} ${b}`).toBe(verdict);
+    recordConformance({
+      what: 'pairs of versions in order',
+      judge: 'rpm 4.18.0',
+      cases: oracle.version.length,
+      differences: 0,
+    });
   });
 
   test('orders every pair of EVRs of the corpus as rpm does', () => {
     expect(oracle.evr.length).toBeGreaterThan(100);
     const evr = ([epoch, version, release]: OracleEvr) => ({ epoch: Number(epoch), version, release });
     for (const [a, b, verdict] of oracle.evr) expect(compareEvr(evr(a), evr(b)), `${a} ${b}`).toBe(verdict);
+    recordConformance({
+      what: 'pairs of EVRs in order',
+      judge: 'rpm 4.18.0',
+      cases: oracle.evr.length,
+      differences: 0,
+    });
   });
 } else {
   test('cannot compare versions with the corpus: it is not beside this repository', () => {

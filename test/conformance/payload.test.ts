@@ -8,6 +8,7 @@ import { fileList, isGhost, payloadArchive, payloadEntries, type RpmPackage, rea
 import { extractPackage } from '@distrokit/rpm/node';
 import { afterAll, describe, expect, test } from 'vitest';
 import { corpusBytes, corpusPath, corpusPresent, corpusRpms, hasPackageOracle, packageOracle } from './corpus.js';
+import { recordConformance } from './recording.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'payload-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -96,6 +97,12 @@ if (!corpusPresent) {
     }
     expect(differences).toEqual([]);
     expect(compared).toBeGreaterThan(400);
+    recordConformance({
+      what: 'payloads decompressed to the same bytes',
+      judge: 'reference codecs',
+      cases: compared,
+      differences: 0,
+    });
   });
 
   describe('extracted packages of the corpus are what rpm2cpio and cpio, or rpm2archive and tar, make of them', () => {
@@ -168,5 +175,11 @@ if (!corpusPresent) {
     }
     expect(differences).toEqual([]);
     expect(checked).toBeGreaterThan(1000);
+    recordConformance({
+      what: 'files of payloads with the announced digest',
+      judge: 'their own headers',
+      cases: checked,
+      differences: 0,
+    });
   });
 }

@@ -11,6 +11,7 @@ import {
 } from '@distrokit/sign';
 import { expect, test } from 'vitest';
 import { corpusBytes, corpusPresent, keysOracle, mutate, mutations, verifyOracle, verifyV6Oracle } from './corpus.js';
+import { recordConformance } from './recording.js';
 
 const at = new Date('2026-11-22T00:00:00Z');
 
@@ -82,6 +83,7 @@ if (!corpusPresent) {
     }
     expect(wrong).toEqual([]);
     expect(compared).toBeGreaterThan(200);
+    recordConformance({ what: 'signatures: the verdict', judge: 'rpmkeys 4.18.0', cases: compared, differences: 0 });
   });
 
   test('gives the same verdicts without the cryptography of Node, as in a browser', async () => {
@@ -122,6 +124,12 @@ if (!corpusPresent) {
     }
     expect(weaker).toEqual([]);
     expect(refused).toBeGreaterThan(100);
+    recordConformance({
+      what: 'damaged packages: a verdict that is never weaker',
+      judge: 'rpmkeys 4.18.0',
+      cases: refused,
+      differences: 0,
+    });
   });
 
   test('verifies OpenPGP v6 signatures, ML-DSA composites with both halves included', async () => {
@@ -197,6 +205,7 @@ if (!corpusPresent) {
     }
     expect(wrong).toEqual([]);
     expect(compared).toBeGreaterThan(150);
+    recordConformance({ what: 'keys: taken or refused', judge: 'rpm 4.18.0', cases: compared, differences: 0 });
   });
 
   test('reads the same certificates as gpg from every key file, and says what it leaves out', () => {

@@ -3,8 +3,9 @@ import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Evr, formatEvr, parseEvr } from '@distrokit/rpm';
 import { type AutopatchConfig, applyAutopatch, parseAutopatch, parseSpec, type TreeFiles } from '@distrokit/source';
-import { expect, test } from 'vitest';
+import { afterAll, expect, test } from 'vitest';
 import { corpusPath, corpusPresent } from './corpus.js';
+import { recordConformance } from './recording.js';
 
 /** Today’s date is not part of the case: both sides get the same one. */
 function withoutDates(text: string): string {
@@ -50,6 +51,15 @@ if (!corpusPresent) {
 } else {
   const root = corpusPath('specs', 'autopatch');
   let told = 0;
+  let applied = 0;
+  afterAll(() =>
+    recordConformance({
+      what: 'autopatch documents applied to the same bytes',
+      judge: 'autopatch',
+      cases: applied,
+      differences: 0,
+    }),
+  );
   for (const name of readdirSync(root).sort()) {
     const folder = join(root, name);
     for (const yaml of readdirSync(join(folder, 'autopatch')).filter((file) => file.endsWith('.yaml'))) {
@@ -80,6 +90,7 @@ if (!corpusPresent) {
         });
         const after = (path: string): string => Buffer.from(result.files.get(path)!).toString('utf8');
         expect(withoutDates(after(spec))).toBe(withoutDates(expected));
+        applied += 1;
         for (const path of tree.keys()) {
           const other = join(folder, `${path}.expected`);
           if (existsSync(other)) expect(after(path), path).toBe(readFileSync(other, 'utf8'));

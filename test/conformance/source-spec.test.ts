@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { parseSpec, type Spec, type SpecSource } from '@distrokit/source';
 import { expect, test } from 'vitest';
 import { corpusPath, corpusPresent } from './corpus.js';
+import { recordConformance } from './recording.js';
 
 interface SpecOracle {
   readonly source: {
@@ -49,6 +50,12 @@ if (!corpusPresent) {
       const text = readFileSync(file, 'latin1');
       expect(parseSpec(text).toString() === text, file).toBe(true);
     }
+    recordConformance({
+      what: 'specs printed byte for byte',
+      judge: 'the specs themselves',
+      cases: files.length,
+      differences: 0,
+    });
   });
 
   test('every section, tag and changelog entry of every spec lies inside it', () => {
@@ -102,6 +109,12 @@ if (!corpusPresent) {
       }
     }
     expect(told).toBeGreaterThan(200);
+    recordConformance({
+      what: 'sources and patches of specs, where they are told',
+      judge: 'rpmspec 4.18.0',
+      cases: told,
+      differences: 0,
+    });
     expect(complete / (2 * judged.length)).toBeGreaterThan(0.9);
   });
 
