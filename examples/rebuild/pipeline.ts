@@ -106,12 +106,15 @@ async function rebuildIn(
   const packages = files.map((path) => join(folder, basename(path)));
   await progress.step('Sign the packages', async () => {
     let written = 0;
+    let inPlace = 0;
     for (const path of packages) {
       const change = await signPackageFile(path, signer, { signedAt: startedAt, ...abortable });
       written += change.writtenBytes;
+      if (change.inPlace) inPlace += 1;
       assertVerified(await verifyPackageFile(path, keyring, { at: startedAt, payload: true }), basename(path));
     }
-    return [undefined, `key ${signer.fingerprint.slice(-16)}, ${size(written)} written, payloads left where they were`];
+    const how = `${inPlace} of ${packages.length} in place, ${size(written)} written`;
+    return [undefined, `key ${signer.fingerprint.slice(-16)}, ${how}`];
   });
 
   const repository = join(work, 'repository');

@@ -2,11 +2,12 @@
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { cp, mkdir, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { gunzipSync } from 'node:zlib';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { rebuild, script, smallPackage } from './rebuild-run.js';
 
@@ -25,6 +26,8 @@ test('rebuilds xz from dist-git and lookaside into a signed repository that dnf 
   expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
   expect(stdout).toContain('[9/9] Run the installed program: /usr/bin/xz --version');
   expect(stdout).toContain('Rebuilt with distrokit');
+  // No payload was written again: the space that rpmbuild reserves is enough.
+  expect(stdout).toContain('4 of 4 in place');
   expect(results(output).sort()).toEqual(['rebuild.repo', 'repository']);
 
   await writeFile(folder('dnf.conf'), '[main]\n');
@@ -45,6 +48,17 @@ test('rebuilds xz from dist-git and lookaside into a signed repository that dnf 
   const arch = process.arch === 'x64' ? 'x86_64' : 'aarch64';
   const evr = '5.2.3-1.el9.distrokit.1';
   expect(listed).toEqual([`xz ${evr} src`, `xz ${evr} ${arch}`, `xz-devel ${evr} ${arch}`, `xz-libs ${evr} ${arch}`]);
+
+  // The reference tool makes the same three documents of the same folder.
+  const copy = folder('createrepo');
+  await cp(join(output, 'repository'), copy, { recursive: true, preserveTimestamps: true });
+  execFileSync('createrepo_c', ['--quiet', '--no-database', '--simple-md-filenames', copy]);
+  const ours = join(output, 'repository', 'repodata');
+  for (const type of ['primary', 'filelists', 'other']) {
+    const name = readdirSync(ours).find((file) => file.endsWith(`-${type}.xml.gz`))!;
+    const theirs = gunzipSync(readFileSync(join(copy, 'repodata', `${type}.xml.gz`))).toString();
+    expect(gunzipSync(readFileSync(join(ours, name))).toString()).toBe(theirs);
+  }
 
   const packages = join(output, 'repository', 'Packages');
   const names = readdirSync(packages).map((name) => join(packages, name));
