@@ -25,6 +25,11 @@ const shortReadBytes = 32 * 1024;
  * Throws RPM_SOURCE_FAILED with the operating system's error as `cause`.
  */
 export function fileSource(path: string): FileSource {
+  return openFile(path);
+}
+
+/** @internal `fileSource` with what only this package uses. */
+export function openFile(path: string): OpenFile {
   let descriptor: number | undefined;
   try {
     descriptor = openSync(path, 'r');
@@ -37,7 +42,11 @@ export function fileSource(path: string): FileSource {
   }
 }
 
-class OpenFile implements FileSource {
+/** Where `peek` puts what it reads: one place for all files, so that opening many packages does not fill memory. */
+const peeked: Uint8Array = new Uint8Array(windowBytes);
+
+/** @internal */
+export class OpenFile implements FileSource {
   readonly sizeBytes: number;
   readonly #path: string;
   #descriptor: number | undefined;
@@ -67,6 +76,16 @@ class OpenFile implements FileSource {
       return this.#window.subarray(0, wanted);
     }
     return this.#readLater(descriptor, offset, wanted);
+  }
+
+  /** The first 64 KiB, or all of a shorter file, in memory that the next call for any file overwrites. */
+  peek(): Uint8Array {
+    if (this.#descriptor === undefined) throw failed(this.#path, 'an open file', new Error('closed'));
+    try {
+      return peeked.subarray(0, readSync(this.#descriptor, peeked, 0, windowBytes, 0));
+    } catch (cause) {
+      throw failed(this.#path, 'the first bytes', cause);
+    }
   }
 
   close(): void {

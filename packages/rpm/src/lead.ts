@@ -4,6 +4,7 @@
  * Reference: rpm, lib/rpmlead.cc; docs/manual/format_lead.md
  */
 import { RpmError } from './errors.js';
+import { decodeText } from './text.js';
 
 export const LEAD_BYTES = 96;
 
@@ -51,7 +52,7 @@ export function decodeLead(bytes: Uint8Array): Lead {
     minor: view.getUint8(5),
     type: type === 0 ? 'binary' : type === 1 ? 'source' : type,
     archNumber: view.getUint16(8),
-    name: new TextDecoder().decode(end === -1 ? name : name.subarray(0, end)),
+    name: decodeText(name, 0, end === -1 ? NAME_BYTES : end),
     osNumber: view.getUint16(76),
   };
 }

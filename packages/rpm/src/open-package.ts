@@ -1,8 +1,15 @@
 /**
  * A package file by its path.
  */
-import { type FileSource, fileSource } from './file-source.js';
-import { PackageOverSource, type ReadPackageOptions, type RpmPackage, readParts } from './package.js';
+import { type OpenFile, openFile } from './file-source.js';
+import {
+  PackageOverSource,
+  type PackageParts,
+  partsOfPrefix,
+  type ReadPackageOptions,
+  type RpmPackage,
+  readParts,
+} from './package.js';
 
 /** A package that holds its file open: declare it with `await using` or `using`, or close it. */
 export interface OpenRpmPackage extends RpmPackage, Disposable, AsyncDisposable {
@@ -15,9 +22,12 @@ export interface OpenRpmPackage extends RpmPackage, Disposable, AsyncDisposable 
  * be read; the file is closed then.
  */
 export async function openPackage(path: string, options: ReadPackageOptions = {}): Promise<OpenRpmPackage> {
-  const file = fileSource(path);
+  const file = openFile(path);
   try {
-    return new OpenedPackage(file, await readParts(file, options));
+    options.signal?.throwIfAborted();
+    // Most headers lie within the first bytes: one read and one copy, without waiting.
+    const parts = partsOfPrefix(file.peek(), file, { ...options, copy: true }) ?? (await readParts(file, options));
+    return new OpenedPackage(file, parts);
   } catch (error) {
     file.close();
     throw error;
@@ -25,9 +35,9 @@ export async function openPackage(path: string, options: ReadPackageOptions = {}
 }
 
 class OpenedPackage extends PackageOverSource implements OpenRpmPackage {
-  readonly #file: FileSource;
+  readonly #file: OpenFile;
 
-  constructor(file: FileSource, parts: Awaited<ReturnType<typeof readParts>>) {
+  constructor(file: OpenFile, parts: PackageParts) {
     super(parts);
     this.#file = file;
   }

@@ -83,11 +83,13 @@ export interface PackageParts {
 
 /** @internal Reads and checks the parts; see `readPackage`. */
 export async function readParts(source: ByteSource | Uint8Array, options: ReadPackageOptions): Promise<PackageParts> {
-  const { maxHeaderBytes } = options;
-  if (maxHeaderBytes !== undefined && (!Number.isSafeInteger(maxHeaderBytes) || maxHeaderBytes < 0)) {
-    throw new RangeError(`"maxHeaderBytes" must be a whole number, not ${maxHeaderBytes}`);
-  }
+  const maxHeaderBytes = checkedCeiling(options);
   const bytes = asByteSource(source);
+  if (source instanceof Uint8Array) {
+    options.signal?.throwIfAborted();
+    const parts = partsOfPrefix(source, bytes, options);
+    if (parts) return parts;
+  }
   const start = await bytes.read(0, LEAD_BYTES + INTRO_BYTES, options);
   const lead = decodeLead(start);
   const signatureIntro = decodeHeaderIntro(start.subarray(LEAD_BYTES), 'signature', maxHeaderBytes);
@@ -98,16 +100,53 @@ export async function readParts(source: ByteSource | Uint8Array, options: ReadPa
   const signatureHeader = decodeSignatureHeader(middle.subarray(0, signatureIntro.totalBytes));
   const intro = decodeHeaderIntro(middle.subarray(headerStart - LEAD_BYTES), 'main', maxHeaderBytes);
   const headerBytes = await readExactly(bytes, 'header', headerStart, headerStart, intro.totalBytes, options);
+  const padding = middle.subarray(signatureEnd - LEAD_BYTES, headerStart - LEAD_BYTES);
   const header = decodeMainHeader(headerBytes);
-  checkSignatureMerge(signatureHeader, header);
-  if (options.onDeviation) {
-    reportDeviations(signatureHeader, 'signature header', options.onDeviation);
-    if (middle.subarray(signatureEnd - LEAD_BYTES, headerStart - LEAD_BYTES).some((byte) => byte !== 0)) {
-      options.onDeviation({ code: 'RPM_NONZERO_PADDING', section: 'signature header' });
-    }
-    reportDeviations(header, 'header', options.onDeviation);
+  return checkedParts({ source: bytes, lead, signatureHeader, header, headerStart }, padding, options);
+}
+
+/**
+ * @internal The parts of a package whose first bytes are in memory; undefined when its headers end later. The headers are
+ * views of `prefix`, or of a copy of what they take of it.
+ */
+export function partsOfPrefix(
+  prefix: Uint8Array,
+  source: ByteSource,
+  options: ReadPackageOptions & { readonly copy?: boolean },
+): PackageParts | undefined {
+  const maxHeaderBytes = checkedCeiling(options);
+  if (prefix.length < LEAD_BYTES + INTRO_BYTES) return undefined;
+  const lead = decodeLead(prefix);
+  const signatureIntro = decodeHeaderIntro(prefix.subarray(LEAD_BYTES), 'signature', maxHeaderBytes);
+  const signatureEnd = LEAD_BYTES + signatureIntro.totalBytes;
+  const headerStart = signatureEnd + signaturePadding(signatureIntro.totalBytes);
+  if (prefix.length < headerStart + INTRO_BYTES) return undefined;
+  const intro = decodeHeaderIntro(prefix.subarray(headerStart), 'main', maxHeaderBytes);
+  const end = headerStart + intro.totalBytes;
+  if (prefix.length < end) return undefined;
+  const bytes = options.copy ? prefix.slice(0, end) : prefix;
+  const signatureHeader = decodeSignatureHeader(bytes.subarray(LEAD_BYTES, signatureEnd));
+  const header = decodeMainHeader(bytes.subarray(headerStart, end));
+  const padding = bytes.subarray(signatureEnd, headerStart);
+  return checkedParts({ source, lead, signatureHeader, header, headerStart }, padding, options);
+}
+
+function checkedCeiling({ maxHeaderBytes }: ReadPackageOptions): number | undefined {
+  if (maxHeaderBytes !== undefined && (!Number.isSafeInteger(maxHeaderBytes) || maxHeaderBytes < 0)) {
+    throw new RangeError(`"maxHeaderBytes" must be a whole number, not ${maxHeaderBytes}`);
   }
-  return { source: bytes, lead, signatureHeader, header, headerStart };
+  return maxHeaderBytes;
+}
+
+function checkedParts(parts: PackageParts, padding: Uint8Array, { onDeviation }: ReadPackageOptions): PackageParts {
+  const { signatureHeader, header } = parts;
+  checkSignatureMerge(signatureHeader, header);
+  if (onDeviation) {
+    reportDeviations(signatureHeader, 'signature header', onDeviation);
+    if (padding.some((byte) => byte !== 0)) onDeviation({ code: 'RPM_NONZERO_PADDING', section: 'signature header' });
+    reportDeviations(header, 'header', onDeviation);
+  }
+  return parts;
 }
 
 /** @internal A package over the source it was read from. */
