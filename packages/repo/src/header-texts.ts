@@ -1,6 +1,6 @@
 /**
  * The texts of a header, many at a time: one copy of the header as a string with a character per byte, from which the
- * strings of a tag are cut in one step. Where a tag holds anything beyond ASCII, the header itself decodes it.
+ * strings of a tag are cut in one step. Only strings with anything beyond ASCII are decoded one by one.
  */
 import { type Header, type MainTags, mainTags } from '@distrokit/rpm';
 
@@ -59,7 +59,7 @@ export class HeaderTexts {
     );
   }
 
-  /** Undefined when the header has to be asked: no such tag, no text, or more than ASCII. */
+  /** Undefined when the header has to be asked: no such tag, or no text. */
   #cut(tag: number, limit: number): string[] | undefined {
     const place = this.#places.get(tag);
     if (place === undefined) return undefined;
@@ -71,14 +71,25 @@ export class HeaderTexts {
     // Entries lie in the order of their offsets: the header was refused otherwise.
     const end = place + 1 < this.#count ? store + this.#view.getUint32(at + entryBytes + 8) : this.#text.length;
     const piece = this.#text.slice(start, end);
-    if (beyondAscii.test(piece)) return undefined;
     const count = Math.min(this.#view.getUint32(at + 12), limit);
-    if (count === 1) return [piece.slice(0, piece.indexOf('\0'))];
-    return piece.split('\0', count);
+    const texts = count === 1 ? [piece.slice(0, piece.indexOf('\0'))] : piece.split('\0', count);
+    return beyondAscii.test(piece) ? texts.map(decodeBytes) : texts;
   }
 }
 
 const beyondAscii = /[\x80-\xff]/;
+const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
+/** A text whose characters are its bytes. */
+function decodeBytes(bytes: string): string {
+  if (!beyondAscii.test(bytes)) return bytes;
+  try {
+    return utf8.decode(Buffer.from(bytes, 'latin1'));
+  } catch {
+    return bytes.replace(everyDropped, '');
+  }
+}
+
 // Where each byte became one character, the text was read as Latin-1: UTF-8 takes two bytes for these.
 const maybeLatin1 = /[\x80-\xbf]/;
 const everyDropped = /[\x80-\xbf]/g;
