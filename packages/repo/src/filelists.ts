@@ -3,6 +3,7 @@
  *
  * Bytes are createrepo_c's. Reference: createrepo_c, src/xml_dump_filelists.c, src/xml_parser_filelists.c
  */
+import { quote } from '@distrokit/rpm';
 import type { PackageRecord, RepositoryFile } from './package-record.js';
 import { PackageText, type TextPolicy } from './package-text.js';
 import { encodeFile, encodeVersion, fileType } from './primary.js';
@@ -29,6 +30,45 @@ export function encodeFilelists(record: PackageRecord, policy: TextPolicy, files
   for (let at = 0; at < record.files.length; at++)
     out += `  ${encodeFile(record.files[at] as RepositoryFile, at, xml)}\n`;
   return `${out}</package>\n`;
+}
+
+const fileDigestTypes: Readonly<Record<number, string>> = {
+  32: 'md5',
+  40: 'sha1',
+  56: 'sha224',
+  64: 'sha256',
+  96: 'sha384',
+  128: 'sha512',
+};
+
+/**
+ * filelists-ext.xml, whole: filelists with the digest of each file that has one. In the order given.
+ *
+ * Records need their files with digests (`recordFromFile` with `fileDigests`). The algorithm is told by the length of a
+ * digest; it stays empty for a package whose files have none. Throws REPO_BAD_TEXT, TypeError for a record without files.
+ */
+export function encodeFilelistsExt(records: readonly PackageRecord[], policy: TextPolicy): string {
+  let out = `<?xml version="1.0" encoding="UTF-8"?>\n<filelists-ext xmlns="http://linux.duke.edu/metadata/filelists-ext" packages="${records.length}">\n`;
+  for (const record of records) {
+    if (!record.filesComplete) {
+      throw new TypeError(`"packages": the record of ${quote(record.name)} was read without files`);
+    }
+    const xml = new PackageText(record, policy);
+    const digest = record.files.find((file) => file.digest !== undefined && file.digest !== '')?.digest ?? '';
+    out += `${encodePackageStart(record, xml)}  <checksum type="${fileDigestTypes[digest.length] ?? ''}"/>\n`;
+    for (let at = 0; at < record.files.length; at++) {
+      const file = record.files[at] as RepositoryFile;
+      const type = file.type === 'file' ? '' : ` type="${file.type}"`;
+      const hash =
+        file.digest === undefined || file.digest === ''
+          ? ''
+          : ` hash="${xml.attribute(file.digest, 'FILEDIGESTS', at)}"`;
+      out += `  <file${type}${hash}>${xml.text(file.path, 'FILENAMES', at)}</file>\n`;
+    }
+    out += '</package>\n';
+  }
+  // The reference ends this one document with a line break.
+  return `${out}</filelists-ext>\n`;
 }
 
 /** `<package …>` and `<version …/>` as filelists and other begin. */

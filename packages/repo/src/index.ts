@@ -34,6 +34,7 @@ export type { DocumentLimits } from './document-reader.js';
 export type { DocumentCompression, RepositoryChecksum } from './document-writer.js';
 export { RepoError, type RepoFault } from './errors.js';
 export { type Fetcher, type FetchFunction, fetchBytes, httpFetcher, memoryFetcher } from './fetcher.js';
+export { filelistsExtDocument } from './filelists-ext.js';
 export { type ModifyOptions, modifyRepository } from './modify-repository.js';
 export {
   filterModules,
