@@ -1,3 +1,4 @@
 import { door } from '../../scripts/tsup-door.js';
 
-export default door(['index', 'node']);
+// worker.js is no door: createRepository starts its threads with it.
+export default door(['index', 'node', 'worker']);

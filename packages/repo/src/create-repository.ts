@@ -12,6 +12,7 @@ import { RepoError } from './errors.js';
 import { fetchBytes } from './fetcher.js';
 import { type PackageFileOptions, packageBuffer, renderPackageFile } from './package-file.js';
 import type { PackageRecord } from './package-record.js';
+import { type PackageEntry, PackageThreads, worthThreads } from './package-threads.js';
 import { parseRepomd, type Repomd, type RepomdRecord } from './repomd.js';
 import { openRepository, type Repository } from './repository.js';
 import {
@@ -51,6 +52,12 @@ export interface CreateRepositoryOptions
    * reading them. Where those documents cannot be used so, all packages are read. Default false.
    */
   readonly update?: boolean;
+  /**
+   * Worker threads that read packages while the calling thread orders, compresses and writes. More than there are
+   * processors gain nothing; the machine is not asked. They start from 4,000 packages or 512 MiB of them, and not
+   * where this package is bundled into other code. 0: none. Default 2.
+   */
+  readonly threads?: number;
   /** Hears of each package when it has been read. The record may be without files: see `filesComplete`. */
   readonly onPackage?: (record: PackageRecord, done: number, total: number) => void;
   /** Keep the documents of the repository that was there before. Default false: what its repomd.xml named is deleted. */
@@ -85,6 +92,10 @@ export async function createRepository(folder: string, options: CreateRepository
     checksum: options.checksum ?? 'sha256',
   };
   checkRepositoryOptions(repositoryOptions);
+  const { threads = 2 } = options;
+  if (!Number.isSafeInteger(threads) || threads < 0 || threads > maxThreads) {
+    throw new RangeError(`"threads" must be 0 to ${maxThreads}, not ${String(threads)}`);
+  }
   const target = options.outputFolder ?? folder;
   const store = directoryStore(target);
   const paths = (options.packages ?? (await packagePaths(folder))).map((path) => ({
@@ -99,25 +110,26 @@ export async function createRepository(folder: string, options: CreateRepository
   const before = options.keepOldDocuments === true ? undefined : await currentRepomd(store);
   const read = { ...options, checksum: repositoryOptions.checksum };
   const total = paths.length;
-  const buffer = packageBuffer();
   let done = 0;
   const rendered = async function* (): AsyncGenerator<RenderedPackage, void, void> {
-    for (const { path, location } of paths) {
-      options.signal?.throwIfAborted();
-      let record: PackageRecord;
-      let item: RenderedPackage;
-      try {
-        const made = await renderPackageFile(join(folder, path), location, read, options.locationBase, buffer);
-        record = made.record;
-        item = made.rendered;
-      } catch (error) {
-        if (options.onBadPackage === undefined || !(error instanceof RepoError)) throw error;
-        options.onBadPackage(path, error);
-        continue;
+    const reader = new PackageReader(folder, paths, read);
+    try {
+      for (const entry of paths) {
+        options.signal?.throwIfAborted();
+        let made: ReadPackage;
+        try {
+          made = await reader.next(entry);
+        } catch (error) {
+          if (options.onBadPackage === undefined || !(error instanceof RepoError)) throw error;
+          options.onBadPackage(entry.path, error);
+          continue;
+        }
+        done++;
+        if (made.record !== undefined) options.onPackage?.(made.record, done, total);
+        yield made.rendered;
       }
-      done++;
-      options.onPackage?.(record, done, total);
-      yield item;
+    } finally {
+      await reader.close();
     }
   };
   const policy = options.duplicates ?? 'reject';
@@ -131,12 +143,55 @@ export async function createRepository(folder: string, options: CreateRepository
   return { packages: done, packagesRead: done, revision: repomd.revision, repomd, repomdBytes, folder: target };
 }
 
+const maxThreads = 64;
+
+type ReadOptions = CreateRepositoryOptions & { readonly checksum: RepositoryChecksum };
+
+/** The record is there when `onPackage` wants it. */
+interface ReadPackage {
+  readonly record?: PackageRecord;
+  readonly rendered: RenderedPackage;
+}
+
+/** Packages of a folder one after the other, by threads where that pays. Call `next` for each entry in order. */
+class PackageReader {
+  readonly #folder: string;
+  readonly #options: ReadOptions;
+  readonly #threads: PackageThreads | undefined;
+  readonly #buffer = packageBuffer();
+
+  constructor(folder: string, entries: readonly PackageEntry[], options: ReadOptions) {
+    this.#folder = folder;
+    this.#options = options;
+    const { threads = 2, onPackage } = options;
+    if (threads > 0 && worthThreads(folder, entries)) {
+      this.#threads = new PackageThreads(folder, entries, options, threads, onPackage !== undefined);
+    }
+  }
+
+  async next({ path, location }: PackageEntry): Promise<ReadPackage> {
+    const found = await this.#threads?.next();
+    if (found !== undefined) return found;
+    return renderPackageFile(
+      join(this.#folder, path),
+      location,
+      this.#options,
+      this.#options.locationBase,
+      this.#buffer,
+    );
+  }
+
+  async close(): Promise<void> {
+    await this.#threads?.close();
+  }
+}
+
 /** The update of a folder's repository; undefined when there is none that can be updated. */
 async function updateFolder(
   folder: string,
   target: string,
   store: RepositoryStore,
-  paths: readonly { readonly path: string; readonly location: string }[],
+  paths: readonly PackageEntry[],
   options: CreateRepositoryOptions,
   repositoryOptions: RepositoryOptions,
 ): Promise<CreatedRepository | undefined> {
@@ -152,7 +207,7 @@ async function updateFolder(
   }
   const byLocation = new Map(known.map((old) => [old.location, old]));
   const stays = new Set<string>();
-  const fresh: { readonly path: string; readonly location: string }[] = [];
+  const fresh: PackageEntry[] = [];
   for (const entry of paths) {
     const old = byLocation.get(entry.location);
     if (old !== undefined && isUnchanged(old, join(folder, entry.path), options, repositoryOptions)) {
@@ -164,21 +219,24 @@ async function updateFolder(
   const rejects = (options.duplicates ?? 'reject') === 'reject';
   if (rejects) for (const old of known) if (stays.has(old.location)) seen.set(old.nevra, { ...old, buildTime: 0 });
   const added: RenderedPackage[] = [];
-  const buffer = packageBuffer();
-  for (const { path, location } of fresh) {
-    options.signal?.throwIfAborted();
-    try {
-      const made = await renderPackageFile(join(folder, path), location, read, options.locationBase, buffer);
-      const { record, rendered: item } = made;
-      const twin = rejects ? seen.get(item.nevra) : undefined;
-      if (twin !== undefined) throw duplicate(twin, item);
-      seen.set(item.nevra, item);
-      added.push(item);
-      options.onPackage?.(record, stays.size + added.length, paths.length);
-    } catch (error) {
-      if (options.onBadPackage === undefined || !(error instanceof RepoError)) throw error;
-      options.onBadPackage(path, error);
+  const reader = new PackageReader(folder, fresh, read);
+  try {
+    for (const entry of fresh) {
+      options.signal?.throwIfAborted();
+      try {
+        const { record, rendered: item } = await reader.next(entry);
+        const twin = rejects ? seen.get(item.nevra) : undefined;
+        if (twin !== undefined) throw duplicate(twin, item);
+        seen.set(item.nevra, item);
+        added.push(item);
+        if (record !== undefined) options.onPackage?.(record, stays.size + added.length, paths.length);
+      } catch (error) {
+        if (options.onBadPackage === undefined || !(error instanceof RepoError)) throw error;
+        options.onBadPackage(entry.path, error);
+      }
     }
+  } finally {
+    await reader.close();
   }
   const count = stays.size + added.length;
   const unchanged = added.length === 0 && stays.size === known.length;
