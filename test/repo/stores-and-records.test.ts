@@ -20,10 +20,12 @@ import {
   type RepositoryStore,
   recordFromFile,
   repositoryProfiles,
+  s3Store,
   writeRepository,
 } from '@distrokit/repo/node';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { buildPackages, emptySpec, richSpec, type TemporaryFolder, temporaryFolder } from './fixture-packages.js';
+import { signedBucket } from './s3-server.js';
 
 const utf8 = (text: string): Uint8Array => new TextEncoder().encode(text);
 const options = { revision: '1', timestamp: new Date(0), compression: 'gz', checksum: 'sha256' } as const;
@@ -39,17 +41,37 @@ async function* pieces(...texts: readonly string[]): AsyncGenerator<Uint8Array, 
   for (const text of texts) yield utf8(text);
 }
 
-describe.each([
-  ['a folder', () => temporaryFolder()],
-  ['memory', () => undefined],
+interface OpenStore {
+  readonly store: RepositoryStore;
+  readonly folder?: TemporaryFolder;
+  close?(): void | Promise<void>;
+}
+
+describe.each<[string, () => OpenStore | Promise<OpenStore>]>([
+  [
+    'a folder',
+    () => {
+      const folder = temporaryFolder();
+      return { folder, store: directoryStore(folder.path), close: folder.remove };
+    },
+  ],
+  ['memory', () => ({ store: memoryStore() })],
+  [
+    'a bucket that honours conditions',
+    async () => {
+      const { bucketUrl, credentials, close } = await signedBucket(1);
+      return { store: s3Store({ fetch, bucketUrl, region: 'x-1', credentials, at: () => new Date(0) }), close };
+    },
+  ],
 ])('a store in %s', (_, make) => {
+  let open: OpenStore;
   let folder: TemporaryFolder | undefined;
   let store: RepositoryStore;
-  beforeAll(() => {
-    folder = make();
-    store = folder === undefined ? memoryStore() : directoryStore(folder.path);
+  beforeAll(async () => {
+    open = await make();
+    ({ store, folder } = open);
   });
-  afterAll(() => folder?.remove());
+  afterAll(() => open.close?.());
 
   test('keeps what was written, under a name that is known at the end', async () => {
     let length = 0;

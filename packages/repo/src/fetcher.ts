@@ -40,25 +40,7 @@ export function httpFetcher(fetch: FetchFunction, baseUrl: string): Fetcher {
         await response.body?.cancel();
         throw storeFailed(href, 'read', `status ${response.status}`);
       }
-      const reader = response.body.getReader();
-      let finished = false;
-      try {
-        let left = maxBytes;
-        for (;;) {
-          const { done, value } = await reader.read();
-          if (done) break;
-          left -= value.length;
-          if (left < 0) throw tooLarge(href, maxBytes);
-          yield value;
-        }
-        finished = true;
-      } catch (cause) {
-        signal?.throwIfAborted();
-        if (cause instanceof RepoError) throw cause;
-        throw storeFailed(href, 'read', 'a broken connection', cause);
-      } finally {
-        if (!finished) await reader.cancel().catch(() => undefined);
-      }
+      yield* bodyOf(response, href, 'read', maxBytes, signal);
     },
   };
 }
@@ -74,6 +56,36 @@ export function memoryFetcher(files: ReadonlyMap<string, Uint8Array>): Fetcher {
       for (let at = 0; at < bytes.length; at += 65_536) yield bytes.subarray(at, at + 65_536);
     },
   };
+}
+
+/** The body of an answer, up to a ceiling. Throws REPO_TOO_LARGE, REPO_STORE_FAILED. */
+export async function* bodyOf(
+  response: Response,
+  path: string,
+  task: StoreTask,
+  maxBytes: number,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<Uint8Array, void, void> {
+  if (response.body === null) return;
+  const reader = response.body.getReader();
+  let finished = false;
+  try {
+    let left = maxBytes;
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) break;
+      left -= value.length;
+      if (left < 0) throw tooLarge(path, maxBytes);
+      yield value;
+    }
+    finished = true;
+  } catch (cause) {
+    signal?.throwIfAborted();
+    if (cause instanceof RepoError) throw cause;
+    throw storeFailed(path, task, 'a broken connection', cause);
+  } finally {
+    if (!finished) await reader.cancel().catch(() => undefined);
+  }
 }
 
 /** The whole of a file. Throws what the fetcher throws. */
@@ -122,13 +134,11 @@ export function tooLarge(document: string, limitBytes: number): RepoError {
   );
 }
 
+/** What a store was asked to do when it failed. */
+export type StoreTask = 'read' | 'write' | 'list' | 'delete';
+
 /** REPO_STORE_FAILED */
-export function storeFailed(
-  path: string,
-  task: 'read' | 'write' | 'list' | 'delete',
-  found: string,
-  cause?: unknown,
-): RepoError {
+export function storeFailed(path: string, task: StoreTask, found: string, cause?: unknown): RepoError {
   const words = { read: 'reading', write: 'writing', list: 'listing', delete: 'deleting' };
   return new RepoError(
     { code: 'REPO_STORE_FAILED', path, task, found },
