@@ -13,6 +13,7 @@ export function door(names: readonly string[]): Config {
     sourcemap: true,
     // tsup sets `baseUrl` by itself, which TypeScript 6 calls deprecated.
     dts: { compilerOptions: { ignoreDeprecations: '6.0' } },
-    external: [/^node:/],
+    // tsup leaves required dependencies out of the bundle by itself, optional ones not.
+    external: [/^node:/, 'node-sqlite3-wasm'],
   });
 }

@@ -37,6 +37,8 @@ export interface ExtraDocument {
   readonly bytes: Uint8Array;
   /** Default: that of the repository. Old yum wants `group` as `none`. */
   readonly compression?: DocumentOptions['compression'];
+  /** `database_version` of the record, for sqlite documents. */
+  readonly databaseVersion?: number;
 }
 
 /** What a repository says of itself. */
@@ -278,7 +280,8 @@ export async function writeExtraDocument(
   const compression = extra.compression ?? options.compression;
   const writer = new DocumentWriter(store, extra.type, extra.fileName, { ...options, compression });
   await writer.write(extra.bytes);
-  return writer.end();
+  const record = await writer.end();
+  return extra.databaseVersion === undefined ? record : { ...record, databaseVersion: extra.databaseVersion };
 }
 
 /** Throws TypeError or RangeError on a missing or impossible option. */
