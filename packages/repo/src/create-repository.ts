@@ -13,6 +13,7 @@ import { fetchBytes } from './fetcher.js';
 import { type PackageFileOptions, packageBuffer, renderPackageFile } from './package-file.js';
 import type { PackageRecord } from './package-record.js';
 import { type PackageEntry, PackageThreads, worthThreads } from './package-threads.js';
+import { cachedRecord, type RecordCacheOptions } from './record-cache.js';
 import { parseRepomd, type Repomd, type RepomdRecord } from './repomd.js';
 import { openRepository, type Repository } from './repository.js';
 import {
@@ -24,6 +25,7 @@ import {
   duplicate,
   type RenderedPackage,
   type RepositoryOptions,
+  renderPackage,
   writeRendered,
 } from './repository-writer.js';
 import type { RepositoryStore } from './store.js';
@@ -58,6 +60,8 @@ export interface CreateRepositoryOptions
    * where this package is bundled into other code. 0: none. Default 2.
    */
   readonly threads?: number;
+  /** Takes records from this folder, and keeps there those of packages that are read. Then no threads are used. */
+  readonly cache?: RecordCacheOptions;
   /** Hears of each package when it has been read. The record may be without files: see `filesComplete`. */
   readonly onPackage?: (record: PackageRecord, done: number, total: number) => void;
   /** Keep the documents of the repository that was there before. Default false: what its repomd.xml named is deleted. */
@@ -68,7 +72,7 @@ export interface CreateRepositoryOptions
 export interface CreatedRepository {
   /** Packages in the repository. */
   readonly packages: number;
-  /** Packages that were read; the others came from the documents that were there. */
+  /** Packages that were read; the others came from the cache or from the documents that were there. */
   readonly packagesRead: number;
   readonly revision: string;
   readonly repomd: Repomd;
@@ -111,6 +115,7 @@ export async function createRepository(folder: string, options: CreateRepository
   const read = { ...options, checksum: repositoryOptions.checksum };
   const total = paths.length;
   let done = 0;
+  let fromCache = 0;
   const rendered = async function* (): AsyncGenerator<RenderedPackage, void, void> {
     const reader = new PackageReader(folder, paths, read);
     try {
@@ -125,6 +130,7 @@ export async function createRepository(folder: string, options: CreateRepository
           continue;
         }
         done++;
+        if (made.fromCache === true) fromCache++;
         if (made.record !== undefined) options.onPackage?.(made.record, done, total);
         yield made.rendered;
       }
@@ -140,7 +146,8 @@ export async function createRepository(folder: string, options: CreateRepository
     : await collectRepository(rendered(), store, repositoryOptions);
   const repomd = parseRepomd(repomdBytes);
   if (before !== undefined) await removeOldDocuments(store, before, repomd);
-  return { packages: done, packagesRead: done, revision: repomd.revision, repomd, repomdBytes, folder: target };
+  const { revision } = repomd;
+  return { packages: done, packagesRead: done - fromCache, revision, repomd, repomdBytes, folder: target };
 }
 
 const maxThreads = 64;
@@ -151,6 +158,7 @@ type ReadOptions = CreateRepositoryOptions & { readonly checksum: RepositoryChec
 interface ReadPackage {
   readonly record?: PackageRecord;
   readonly rendered: RenderedPackage;
+  readonly fromCache?: boolean;
 }
 
 /** Packages of a folder one after the other, by threads where that pays. Call `next` for each entry in order. */
@@ -163,8 +171,8 @@ class PackageReader {
   constructor(folder: string, entries: readonly PackageEntry[], options: ReadOptions) {
     this.#folder = folder;
     this.#options = options;
-    const { threads = 2, onPackage } = options;
-    if (threads > 0 && worthThreads(folder, entries)) {
+    const { threads = 2, onPackage, cache } = options;
+    if (threads > 0 && cache === undefined && worthThreads(folder, entries)) {
       this.#threads = new PackageThreads(folder, entries, options, threads, onPackage !== undefined);
     }
   }
@@ -172,6 +180,12 @@ class PackageReader {
   async next({ path, location }: PackageEntry): Promise<ReadPackage> {
     const found = await this.#threads?.next();
     if (found !== undefined) return found;
+    const { cache, locationBase, textPolicy = 'refuse' } = this.#options;
+    if (cache !== undefined) {
+      const file = join(this.#folder, path);
+      const { record, fromCache } = await cachedRecord(cache, file, location, this.#options, locationBase);
+      return { record, rendered: renderPackage(record, textPolicy), fromCache };
+    }
     return renderPackageFile(
       join(this.#folder, path),
       location,
@@ -220,15 +234,18 @@ async function updateFolder(
   if (rejects) for (const old of known) if (stays.has(old.location)) seen.set(old.nevra, { ...old, buildTime: 0 });
   const added: RenderedPackage[] = [];
   const reader = new PackageReader(folder, fresh, read);
+  let fromCache = 0;
   try {
     for (const entry of fresh) {
       options.signal?.throwIfAborted();
       try {
-        const { record, rendered: item } = await reader.next(entry);
+        const made = await reader.next(entry);
+        const { record, rendered: item } = made;
         const twin = rejects ? seen.get(item.nevra) : undefined;
         if (twin !== undefined) throw duplicate(twin, item);
         seen.set(item.nevra, item);
         added.push(item);
+        if (made.fromCache === true) fromCache++;
         if (record !== undefined) options.onPackage?.(record, stays.size + added.length, paths.length);
       } catch (error) {
         if (options.onBadPackage === undefined || !(error instanceof RepoError)) throw error;
@@ -261,7 +278,7 @@ async function updateFolder(
   if (options.keepOldDocuments !== true) await removeOldDocuments(store, repository.repomd, repomd);
   return {
     packages: count,
-    packagesRead: added.length,
+    packagesRead: added.length - fromCache,
     revision: repomd.revision,
     repomd,
     repomdBytes,
