@@ -16,7 +16,7 @@ export interface S3Credentials {
 /** A request before it is signed. */
 export interface S3Request {
   readonly method: string;
-  /** Path and query already in their encoded form: `s3Path`, `s3Query`. */
+  /** Escaped as the signature wants it: all but letters, digits and `-._~`; the query in the order of its names. */
   readonly url: URL;
   /** Lower-case names. All of them are signed. */
   readonly headers: Readonly<Record<string, string>>;
