@@ -43,7 +43,6 @@ const knownTypes: Uint8Array = (() => {
  * Throws RPM_BAD_ENTRY, and RPM_BAD_REGION when the entries do not account for every byte of the store.
  */
 export function checkEntries(
-  bytes: Uint8Array,
   view: DataView,
   intro: { readonly entryCount: number; readonly dataBytes: number },
   region: Region | undefined,
@@ -83,7 +82,7 @@ export function checkEntries(
       if (type === TYPE_STRING && count !== 1) {
         throw badEntry(kind, i, tag, at + 12, 'one string', `a count of ${count}`);
       }
-      end = endOfTexts(bytes, storeStart + offset, count) - storeStart;
+      end = endOfTexts(view, storeStart + offset, count) - storeStart;
       if (end < 0) {
         throw badEntry(kind, i, tag, at + 8, `${count} strings ending within ${dataBytes} bytes`, 'no end');
       }

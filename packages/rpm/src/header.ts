@@ -123,7 +123,7 @@ function decodeHeader<Tags>(bytes: Uint8Array, kind: HeaderKind): Header<Tags> {
   }
   const regionTag = kind === 'main' ? HEADERIMMUTABLE : HEADERSIGNATURES;
   const region = decodeRegion(view, intro.entryCount, intro.dataBytes, regionTag, section);
-  checkEntries(exact, view, intro, region, kind);
+  checkEntries(view, intro, region, kind);
   const table = kind === 'main' ? mainTags : signatureTags;
   return new Header<Tags>(exact, view, intro, region, table, section);
 }
@@ -197,7 +197,7 @@ export class Header<Tags> {
       const { tag, type, offset, count } = this.#entryAt(i);
       const start = this.#storeStart + offset;
       const end = isStringType(type)
-        ? endOfTexts(this.#bytes, start, count)
+        ? endOfTexts(this.#view, start, count)
         : start + count * (TYPE_SIZES[type] as number);
       all.push({ tag, type, count, data: this.#bytes.subarray(start, end) });
     }

@@ -26,12 +26,33 @@ export async function openPackage(path: string, options: ReadPackageOptions = {}
   try {
     options.signal?.throwIfAborted();
     // Most headers lie within the first bytes: one read and one copy, without waiting.
-    const parts = partsOfPrefix(file.peek(), file, { ...options, copy: true }) ?? (await readParts(file, options));
+    const parts = partsOfPrefix(file.peek(), file, { ...options, keep }) ?? (await readParts(file, options));
     return new OpenedPackage(file, parts);
   } catch (error) {
     file.close();
     throw error;
   }
+}
+
+const slabBytes = 256 * 1024;
+let slab: Uint8Array = new Uint8Array(0);
+let taken = 0;
+
+/**
+ * A copy for good. Headers of many packages share a slab, since memory of its own for each costs more than reading it; a
+ * slab lives as long as one header in it does.
+ */
+function keep(bytes: Uint8Array): Uint8Array {
+  if (bytes.length > slabBytes / 8) return bytes.slice();
+  if (taken + bytes.length > slab.length) {
+    slab = Buffer.allocUnsafeSlow(slabBytes);
+    taken = 0;
+  }
+  slab.set(bytes, taken);
+  const kept = new Uint8Array(slab.buffer, taken, bytes.length);
+  // The next one begins at a multiple of 8, as a header in a file does.
+  taken += (bytes.length + 7) & ~7;
+  return kept;
 }
 
 class OpenedPackage extends PackageOverSource implements OpenRpmPackage {

@@ -107,12 +107,12 @@ export async function readParts(source: ByteSource | Uint8Array, options: ReadPa
 
 /**
  * @internal The parts of a package whose first bytes are in memory; undefined when its headers end later. The headers are
- * views of `prefix`, or of a copy of what they take of it.
+ * views of `prefix`, or of the copy that `keep` makes of what they take of it.
  */
 export function partsOfPrefix(
   prefix: Uint8Array,
   source: ByteSource,
-  options: ReadPackageOptions & { readonly copy?: boolean },
+  options: ReadPackageOptions & { readonly keep?: (bytes: Uint8Array) => Uint8Array },
 ): PackageParts | undefined {
   const maxHeaderBytes = checkedCeiling(options);
   if (prefix.length < LEAD_BYTES + INTRO_BYTES) return undefined;
@@ -124,7 +124,7 @@ export function partsOfPrefix(
   const intro = decodeHeaderIntro(prefix.subarray(headerStart), 'main', maxHeaderBytes);
   const end = headerStart + intro.totalBytes;
   if (prefix.length < end) return undefined;
-  const bytes = options.copy ? prefix.slice(0, end) : prefix;
+  const bytes = options.keep ? options.keep(prefix.subarray(0, end)) : prefix;
   const signatureHeader = decodeSignatureHeader(bytes.subarray(LEAD_BYTES, signatureEnd));
   const header = decodeMainHeader(bytes.subarray(headerStart, end));
   const padding = bytes.subarray(signatureEnd, headerStart);
