@@ -9,4 +9,5 @@ export { directoryFetcher, directoryStore } from './directory-store.js';
 export * from './index.js';
 export { type OpenRepositoryAtOptions, openRepositoryAt } from './open-repository-at.js';
 export { type PackageFileOptions, recordFromFile } from './package-file.js';
+export { type CachedRecord, cachedRecord, type RecordCacheOptions } from './record-cache.js';
 export { type AddDatabasesOptions, addDatabases } from './sqlite.js';
