@@ -6,7 +6,6 @@
  */
 import {
   type Abortable,
-  type Compression,
   createHasher,
   type Digest,
   decompress,
@@ -15,8 +14,9 @@ import {
   RpmError,
 } from '@distrokit/rpm';
 import { RepoError } from './errors.js';
-import { type Fetcher, tooLarge } from './fetcher.js';
+import { concatenated, type Fetcher, tooLarge } from './fetcher.js';
 import type { RepomdRecord } from './repomd.js';
+import { decodeZchunk, isZchunk } from './zchunk.js';
 
 /** Ceilings for documents whose record does not say how large they are. */
 export interface DocumentLimits extends Abortable {
@@ -61,13 +61,17 @@ export async function* openDocument(
   options: DocumentLimits = {},
 ): AsyncGenerator<Uint8Array, void, void> {
   const stored = fetchDocument(fetcher, record, options);
-  const { type, chunks } = await detected(stored);
+  const { head, chunks } = await detected(stored);
+  const type = detectCompression(head);
   const maxOpenBytes = record.openSizeBytes ?? options.maxOpenBytes ?? defaultMaxOpenBytes;
   const expected = record.openChecksum;
   const hasher = expected === undefined ? undefined : createHasher(expected.algorithm);
   let bytes = 0;
+  const opened = isZchunk(head)
+    ? openZchunk(record.location, chunks, maxOpenBytes)
+    : decompress(chunks, type, { maxBytes: maxOpenBytes, ...signalOf(options) });
   try {
-    for await (const chunk of decompress(chunks, type, { maxBytes: maxOpenBytes, ...signalOf(options) })) {
+    for await (const chunk of opened) {
       bytes += chunk.length;
       hasher?.update(chunk);
       yield chunk;
@@ -84,9 +88,24 @@ export async function* openDocument(
   if (expected !== undefined && hasher !== undefined) checkDigest(record.location, expected, hasher.digest());
 }
 
+/** A zchunk file is held in memory: its index stands before its chunks, and its digest is checked before either. */
+async function* openZchunk(
+  document: string,
+  stored: AsyncIterable<Uint8Array>,
+  maxOpenBytes: number,
+): AsyncGenerator<Uint8Array, void, void> {
+  const parts: Uint8Array[] = [];
+  let length = 0;
+  for await (const part of stored) {
+    parts.push(part);
+    length += part.length;
+  }
+  yield* decodeZchunk(document, concatenated(parts, length), maxOpenBytes);
+}
+
 async function detected(
   stored: AsyncIterable<Uint8Array>,
-): Promise<{ readonly type: Compression; readonly chunks: AsyncIterable<Uint8Array> }> {
+): Promise<{ readonly head: Uint8Array; readonly chunks: AsyncIterable<Uint8Array> }> {
   const iterator = stored[Symbol.asyncIterator]();
   const first: Uint8Array[] = [];
   let length = 0;
@@ -115,7 +134,7 @@ async function detected(
       await iterator.return?.();
     }
   };
-  return { type: detectCompression(head), chunks: chunks() };
+  return { head, chunks: chunks() };
 }
 
 function checkDigest(document: string, expected: Digest, found: string): void {

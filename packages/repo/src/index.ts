@@ -113,3 +113,4 @@ export {
   readUpdateinfo,
 } from './updateinfo.js';
 export { escapeAttribute, escapeText, type XmlAttributes, type XmlHandler, type XmlLimits, XmlReader } from './xml.js';
+export { addZchunk } from './zchunk-documents.js';

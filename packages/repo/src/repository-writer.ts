@@ -37,8 +37,10 @@ export interface ExtraDocument {
   readonly bytes: Uint8Array;
   /** Default: that of the repository. Old yum wants `group` as `none`. */
   readonly compression?: DocumentOptions['compression'];
-  /** `database_version` of the record, for sqlite documents. */
-  readonly databaseVersion?: number;
+  /** What the record says beyond that, for sqlite and zchunk documents. */
+  readonly facts?: Partial<
+    Pick<RepomdRecord, 'databaseVersion' | 'openChecksum' | 'openSizeBytes' | 'headerChecksum' | 'headerSizeBytes'>
+  >;
 }
 
 /** What a repository says of itself. */
@@ -280,8 +282,7 @@ export async function writeExtraDocument(
   const compression = extra.compression ?? options.compression;
   const writer = new DocumentWriter(store, extra.type, extra.fileName, { ...options, compression });
   await writer.write(extra.bytes);
-  const record = await writer.end();
-  return extra.databaseVersion === undefined ? record : { ...record, databaseVersion: extra.databaseVersion };
+  return { ...(await writer.end()), ...extra.facts };
 }
 
 /** Throws TypeError or RangeError on a missing or impossible option. */

@@ -52,7 +52,7 @@ export async function addDatabases(store: RepositoryStore, options: AddDatabases
     for (const writer of open) {
       writer.finish(repomdRecord(repository.repomd, writer.type).checksum.hex);
       const bytes = new Uint8Array(await readFile(writer.path));
-      add.push({ type: `${writer.type}_db`, fileName: `${writer.type}.sqlite`, bytes, databaseVersion });
+      add.push({ type: `${writer.type}_db`, fileName: `${writer.type}.sqlite`, bytes, facts: { databaseVersion } });
     }
     return await modifyRepository(store, { ...options, add });
   } finally {
