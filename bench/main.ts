@@ -10,7 +10,7 @@ import { fileURLToPath } from 'node:url';
 const folder = fileURLToPath(new URL('.', import.meta.url));
 const wanted = process.argv.slice(2);
 const names = readdirSync(folder)
-  .filter((name) => /^(rpm|sign|repo|source|build)-.*\.ts$/.test(name))
+  .filter((name) => /^(rpm|sign|repo|source|build)(-.*)?\.ts$/.test(name))
   .map((name) => name.slice(0, -3))
   .filter((name) => wanted.length === 0 || wanted.includes(name));
 for (const name of names) {
