@@ -27,6 +27,7 @@ if (!corpusPresent) {
   test('each digest that rpmkeys calls OK is verified, each that it calls BAD is a mismatch', async () => {
     const refused = unreadablePackages();
     let compared = 0;
+    let unchecked = 0;
     for (const [path, { noKeys }] of Object.entries(verifyOracle())) {
       // rpmkeys looks at digests of packages that rpm cannot load.
       if (path in refused || noKeys.lines.some((line) => line.startsWith('error:'))) continue;
@@ -42,9 +43,15 @@ if (!corpusPresent) {
           name.includes('ALT') && decided && verdict !== 'NOTFOUND' ? 'not-checked' : meaning[verdict as string];
         expect({ path, line, status: place?.(report)?.status }).toEqual({ path, line, status: expected });
         compared += 1;
+        if (expected === 'not-checked') unchecked += 1;
       }
     }
     expect(compared).toBeGreaterThan(1500);
-    recordConformance({ what: 'digests of packages', judge: 'rpmkeys 4.18.0', cases: compared, differences: 0 });
+    recordConformance({
+      what: 'digests of packages',
+      judge: 'rpmkeys 4.18.0',
+      cases: compared,
+      differences: unchecked,
+    });
   });
 }

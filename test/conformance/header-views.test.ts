@@ -112,11 +112,15 @@ async function eachPackage(look: (pkg: RpmPackage, oracle: Oracle, path: string)
 if (corpusPresent) {
   test('sees the dependencies that librpm sees, in its order', async () => {
     const seen = new Set<string>();
+    let doubled = 0;
     const count = await eachPackage((pkg, oracle, path) => {
       for (const kind of dependencyKinds) {
         const ours = dependencies(pkg.header, kind).map((d) => [d.name, relationOf(d.flags), d.evr, d.flags]);
         const theirs = (oracle.deps[kind] ?? []).map(([name, ...rest]) => [text(name), ...rest]);
-        if (kind === 'provides' && doubledByRpm.has(path)) theirs.pop();
+        if (kind === 'provides' && doubledByRpm.has(path)) {
+          theirs.pop();
+          doubled += 1;
+        }
         expect(ours, `${path}: ${kind}`).toEqual(theirs);
         if (ours.length > 0) seen.add(kind);
       }
@@ -128,7 +132,7 @@ if (corpusPresent) {
       what: 'packages whose dependencies are seen alike',
       judge: 'librpm 4.18.0',
       cases: count,
-      differences: 0,
+      differences: doubled,
     });
     expect([...seen].sort()).toEqual([...dependencyKinds].sort());
   });

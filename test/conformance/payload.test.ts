@@ -76,6 +76,7 @@ if (!corpusPresent) {
 
   test('payloads of the corpus decompress to the bytes that the reference codecs give', async () => {
     let compared = 0;
+    let trailing = 0;
     const differences: string[] = [];
     for (const rpm of oracles) {
       const { payloadUncompressed: wanted } = packageOracle<{ payloadUncompressed: PayloadOracle }>(rpm);
@@ -94,6 +95,7 @@ if (!corpusPresent) {
         if (code !== (wanted.trailingBytes ? 'RPM_BAD_PAYLOAD' : 'sound')) differences.push(`${rpm}: ${code}`);
       }
       compared++;
+      if (wanted.trailingBytes) trailing++;
     }
     expect(differences).toEqual([]);
     expect(compared).toBeGreaterThan(400);
@@ -101,7 +103,8 @@ if (!corpusPresent) {
       what: 'payloads decompressed to the same bytes',
       judge: 'reference codecs',
       cases: compared,
-      differences: 0,
+      // rpm passes over rubbish behind the payload; we give the data and then say so.
+      differences: trailing,
     });
   });
 

@@ -113,6 +113,7 @@ if (!corpusPresent) {
     const keyring = importable();
     const weaker: string[] = [];
     let refused = 0;
+    let stricter = 0;
     for (const { base, name, ops, verify } of mutations()) {
       const bytes = mutate(corpusBytes(base), ops);
       const report = await readPackage(bytes)
@@ -121,14 +122,15 @@ if (!corpusPresent) {
       const signed = verify.rc === 0 && verify.lines.some((line) => /Signature.*: OK$/.test(line));
       if (report?.ok && !signed) weaker.push(`${base}, ${name}: ${verify.lines.join('; ')}`);
       if (!report?.ok) refused++;
+      if (signed && !report?.ok) stricter++;
     }
     expect(weaker).toEqual([]);
     expect(refused).toBeGreaterThan(100);
     recordConformance({
       what: 'damaged packages: a verdict that is never weaker',
       judge: 'rpmkeys 4.18.0',
-      cases: refused,
-      differences: 0,
+      cases: mutations().length,
+      differences: stricter,
     });
   });
 
@@ -191,8 +193,10 @@ if (!corpusPresent) {
     }
   });
 
-  test('says of a key what rpm 4.18 says on import, wherever its parser is that of EL9', () => {
+  test('refuses no key that rpm 4.18 imports, but for a reason of EL9’s policy', () => {
     const wrong: string[] = [];
+    let imported = 0;
+    let stoppedByPolicy = 0;
     let compared = 0;
     for (const [path, { rpm418import, gpg }] of Object.entries(keys)) {
       if (!rpm418import || !gpg?.certs?.length) continue;
@@ -201,11 +205,19 @@ if (!corpusPresent) {
       compared++;
       // What EL9's policy refuses and the parser itself does not.
       const byPolicy = ['weak-self-signature', 'weak-key', 'algorithm', 'revoked', 'no-self-signature', 'cannot-sign'];
-      if (rpm418import.rc === 0 && stopped.some((kind) => !byPolicy.includes(kind))) wrong.push(`${path}: ${stopped}`);
+      if (rpm418import.rc !== 0) continue;
+      imported++;
+      if (stopped.length > 0) stoppedByPolicy++;
+      if (stopped.some((kind) => !byPolicy.includes(kind))) wrong.push(`${path}: ${stopped}`);
     }
     expect(wrong).toEqual([]);
     expect(compared).toBeGreaterThan(150);
-    recordConformance({ what: 'keys: taken or refused', judge: 'rpm 4.18.0', cases: compared, differences: 0 });
+    recordConformance({
+      what: 'keys that rpm imports: usable, but for policy',
+      judge: 'rpm 4.18.0',
+      cases: imported,
+      differences: stoppedByPolicy,
+    });
   });
 
   test('reads the same certificates as gpg from every key file, and says what it leaves out', () => {

@@ -102,6 +102,7 @@ if (!corpusPresent) {
   test('every tag that rpm prints has the same value here', async () => {
     const paths = corpusRpms().filter(hasPackageOracle);
     let compared = 0;
+    let madeUp = 0;
     for (let start = 0; start < paths.length; start += 50) {
       const batch = paths.slice(start, start + 50);
       const xml = execFileSync(
@@ -118,13 +119,21 @@ if (!corpusPresent) {
           if (name === '(UNKNOWN)') continue;
           const tag = renamed[name] ?? name;
           const actual = valueByName(pkg, name);
-          if ((actual === undefined || pkg.format === 3) && isMadeUp(tag, pkg)) continue;
+          if ((actual === undefined || pkg.format === 3) && isMadeUp(tag, pkg)) {
+            madeUp += 1;
+            continue;
+          }
           expect({ path, name, value: actual }).toEqual({ path, name, value: expected });
           compared += 1;
         }
       }
     }
     expect(compared).toBeGreaterThan(25_000);
-    recordConformance({ what: 'values of stored tags', judge: 'rpm 4.18.0', cases: compared, differences: 0 });
+    recordConformance({
+      what: 'values of stored tags',
+      judge: 'rpm 4.18.0',
+      cases: compared + madeUp,
+      differences: madeUp,
+    });
   });
 }
