@@ -51,8 +51,11 @@ export interface KeepGenerations {
 export interface PublishOptions extends Abortable {
   /** Now. */
   readonly at: Date;
-  /** `repomd.xml.asc`, made over the very bytes of the staged repomd.xml. Absent for an unsigned repository. */
-  readonly signature?: Uint8Array;
+  /**
+   * `repomd.xml.asc`, made over the very bytes of the staged repomd.xml: armored text, or bytes as they shall lie there.
+   * Absent for an unsigned repository.
+   */
+  readonly signature?: string | Uint8Array;
   /** Locations of packages to copy from the staged repository when the store lacks them or has them in another size. */
   readonly packages?: readonly string[];
   readonly keep?: KeepGenerations;
@@ -66,6 +69,7 @@ const repomdPath = 'repodata/repomd.xml';
 const signaturePath = 'repodata/repomd.xml.asc';
 const generationsFolder = 'repodata/generations';
 const maxRepomdBytes = 16 * 1024 * 1024;
+const utf8 = new TextEncoder();
 
 /**
  * The steps from an old state to a new repository. Pure: it decides and does nothing.
@@ -131,6 +135,7 @@ export async function publishRepository(
 ): Promise<readonly PublishStep[]> {
   const { signal, at } = options;
   const abortable = signal === undefined ? {} : { signal };
+  const signature = typeof options.signature === 'string' ? utf8.encode(options.signature) : options.signature;
   const repomdBytes = await fetchBytes(staged, repomdPath, { maxBytes: maxRepomdBytes, ...abortable });
   const repomd = parseRepomd(repomdBytes);
   const repomdVersion = (await store.stat(repomdPath, abortable))?.version ?? null;
@@ -149,7 +154,7 @@ export async function publishRepository(
     repomd,
     id: generationId(at, repomdBytes),
     packages: options.packages ?? [],
-    signed: options.signature !== undefined,
+    signed: signature !== undefined,
   };
   const steps = planPublish(old, next, new Set(present.keys()), { at, keep: options.keep });
   for (const step of steps) {
@@ -164,11 +169,11 @@ export async function publishRepository(
         });
         break;
       case 'write-generation':
-        if (options.signature !== undefined) await store.write(`${step.path}.asc`, options.signature, abortable);
+        if (signature !== undefined) await store.write(`${step.path}.asc`, signature, abortable);
         await store.write(step.path, repomdBytes, abortable);
         break;
       case 'write-signature':
-        await store.write(step.path, options.signature as Uint8Array, {
+        await store.write(step.path, signature as Uint8Array, {
           cache: 'revalidate',
           ifVersion: signatureVersion,
           ...abortable,
