@@ -21,6 +21,7 @@ import {
   directoryLookaside,
   fetchDistGit,
   formatSources,
+  hasGitCommit,
   listGitRefs,
   readTreeSpec,
 } from '@distrokit/source';
@@ -224,4 +225,36 @@ test('tells the layouts apart and refuses two lists', () => {
   ]) {
     expect(() => detectLayout('x', names)).toThrow(expect.objectContaining({ code: 'SOURCE_BAD_TREE' }));
   }
+});
+
+test('a package that its branch has retired is told by name and reason, not as a broken tree', async () => {
+  git('checkout', '-q', '--orphan', 'rawhide');
+  git('rm', '-q', '-rf', '.');
+  writeFileSync(join(repository, 'dead.package'), 'Replaced by hello2\nmore\n');
+  git('add', '.');
+  git('commit', '-q', '-m', 'retired');
+  git('checkout', '-q', 'c9s');
+  expect(detectLayout('x', ['dead.package', 'sources']).layout).toBe('retired');
+  const directory = mkdtempSync(join(root, 'out-'));
+  const distGit = { url: `file://${repository}`, ref: 'rawhide' };
+  await expect(
+    fetchDistGit(distGit, directoryLookaside(join(root, 'store')), directory, { allowFile: true }),
+  ).rejects.toMatchObject({ code: 'SOURCE_RETIRED', fault: { reason: 'Replaced by hello2' } });
+  expect(readdirSync(directory)).toEqual([]);
+});
+
+test('a commit is there when a branch or a tag of the clone has it, not when it was thrown away', async () => {
+  const options = { scratch: root };
+  expect(await hasGitCommit(repository, commit, options)).toBe(true);
+  expect(await hasGitCommit(repository, commit.slice(0, 9), options)).toBe(true);
+  git('commit', '-q', '--allow-empty', '-m', 'withdrawn');
+  const dead = git('rev-parse', 'HEAD');
+  expect(await hasGitCommit(repository, dead, options)).toBe(true);
+  git('reset', '-q', '--hard', 'HEAD^');
+  // The object still lies in the clone; no branch leads to it.
+  expect(git('cat-file', '-t', dead)).toBe('commit');
+  expect(await hasGitCommit(repository, dead, options)).toBe(false);
+  expect(await hasGitCommit(repository, '0123456789', options)).toBe(false);
+  await expect(hasGitCommit(repository, '--all', options)).rejects.toMatchObject({ code: 'SOURCE_BAD_REF' });
+  await expect(hasGitCommit(join(root, 'store'), commit, options)).rejects.toMatchObject({ code: 'SOURCE_GIT_FAILED' });
 });

@@ -1,5 +1,6 @@
 /** The comment that links a patch to its origin: written, read in many spellings, and missed where it is not there. */
 import {
+  commitOfLink,
   formatPatchHeader,
   formatPatchOrigin,
   lintPatchOrigins,
@@ -72,10 +73,38 @@ test('lint names patches without a link, with a bare one, and backports that cal
     { file: 'd.patch', changes: '2', origin: found('upstream') },
     { file: 'e.patch', changes: '2', origin: found('backport') },
   ];
-  expect(lintPatchOrigins(patches, () => '1')).toEqual([
+  expect(lintPatchOrigins(patches, { upstreamChanges: () => '1' })).toEqual([
     { file: 'a.patch', rule: 'missing' },
     { file: 'b.patch', rule: 'bare' },
     { file: 'd.patch', rule: 'changed' },
   ]);
   expect(lintPatchOrigins(patches).map((finding) => finding.file)).toEqual(['a.patch', 'b.patch']);
+});
+
+test('tells which commit a link names, and lint finds links to commits that are gone', () => {
+  const hex = '0123abc'.padEnd(40, '4');
+  for (const link of [
+    `https://example.org/p/commit/${hex}.patch`,
+    `https://example.org/p/-/commit/${hex}`,
+    `https://example.org/p.git/c/${hex}`,
+    `https://example.org/p.git/commit/?id=${hex}`,
+    `https://example.org/p.git;a=commit;h=${hex.toUpperCase()}`,
+    `https://example.org/p/+/${hex}`,
+  ]) {
+    expect(commitOfLink(link), link).toBe(hex);
+  }
+  for (const link of [
+    'https://example.org/commit/abc',
+    'https://example.org/pull/1234567',
+    url.replace('abc', 'xyz'),
+  ]) {
+    expect(commitOfLink(link), link).toBeUndefined();
+  }
+  const patch = {
+    file: 'a.patch',
+    changes: '1',
+    origin: { kind: 'backport', url, cves: [], spelling: 'origin' },
+  } as const;
+  expect(lintPatchOrigins([patch], { hasCommit: () => false })).toEqual([{ file: 'a.patch', rule: 'dead' }]);
+  expect(lintPatchOrigins([patch], { hasCommit: () => undefined })).toEqual([]);
 });

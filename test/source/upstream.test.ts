@@ -16,6 +16,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { openRepositoryAt } from '@distrokit/repo/node';
+import { Keyring, verifyDetached } from '@distrokit/sign';
 import {
   directoryLookaside,
   fetchSrpm,
@@ -42,12 +43,23 @@ function gpg(...args: string[]): string {
   });
 }
 
-/** What a user passes in: here gpgv with the keyring of the test. */
-async function verify(path: string, signature: Uint8Array): Promise<void> {
-  const file = join(root, 'checked.sig');
-  writeFileSync(file, signature);
-  execFileSync('gpgv', ['--keyring', ring, file, path], { stdio: 'pipe' });
-}
+type Verify = (path: string, signature: Uint8Array) => Promise<void>;
+
+/** What a user passes in: a program with the keyring of the test … */
+const program = (command: 'gpgv' | 'sqv'): Verify => {
+  return async (path, signature) => {
+    const file = join(root, 'checked.sig');
+    writeFileSync(file, signature);
+    execFileSync(command, ['--keyring', ring, file, path], { stdio: 'pipe' });
+  };
+};
+/** … or the keys of `@distrokit/sign`. */
+const keys: Verify = async (path, signature) => {
+  const report = verifyDetached(readFileSync(path), signature, Keyring.from(readFileSync(ring)), { at: new Date() });
+  if (!report.ok) throw new Error('not verified');
+};
+const verify = program('gpgv');
+const verifiers: Readonly<Record<string, Verify>> = { gpgv: verify, sqv: program('sqv'), '@distrokit/sign': keys };
 
 const release = (more: Partial<UpstreamRelease> = {}): UpstreamRelease => {
   const { file = 'hello-1.0.tar' } = more;
@@ -65,7 +77,15 @@ beforeAll(() => {
   mkdirSync(store);
   mkdirSync(home, { mode: 0o700 });
   for (const who of ['good', 'stranger'])
-    gpg('--quick-generate-key', `${who} <${who}@example.org>`, 'ed25519', 'sign', 'never');
+    gpg(
+      '--faked-system-time',
+      '20230101T000000!',
+      '--quick-generate-key',
+      `${who} <${who}@example.org>`,
+      'ed25519',
+      'sign',
+      'never',
+    );
   writeFileSync(join(store, 'hello-1.0.tar'), archive);
   writeFileSync(join(store, 'hello-1.0.tar.gz'), gzipSync(archive));
   const sign = (user: string, file: string, out: string): void => {
@@ -75,6 +95,9 @@ beforeAll(() => {
   sign('stranger', 'hello-1.0.tar', 'stranger.sig');
   sign('good', 'hello-1.0.tar.gz', 'other.sig');
   writeFileSync(join(store, 'empty.sig'), '');
+  const past = ['--faked-system-time', '20240101T000000!', '--ignore-time-conflict', '--default-sig-expire', '1d'];
+  const old = join(store, 'expired.sig');
+  gpg(...past, '--local-user', 'good', '--output', old, '--detach-sign', join(store, 'hello-1.0.tar'));
   writeFileSync(
     ring,
     execFileSync('gpg', ['--homedir', home, '--export', 'good'], { stdio: ['ignore', 'pipe', 'pipe'] }),
@@ -86,14 +109,15 @@ afterAll(() => {
 });
 const newFolder = (): string => mkdtempSync(join(root, 'out-'));
 
-test('an archive with a good signature arrives together with it', async () => {
-  const out = newFolder();
-  const fetched = await fetchUpstream(release({ signature: 'hello-1.0.tar.sig' }), directoryLookaside(store), out, {
-    verify,
+for (const [name, check] of Object.entries(verifiers)) {
+  test(`an archive with a signature that ${name} calls good arrives together with it`, async () => {
+    const out = newFolder();
+    const signed = release({ signature: 'hello-1.0.tar.sig' });
+    const fetched = await fetchUpstream(signed, directoryLookaside(store), out, { verify: check });
+    expect(fetched).toMatchObject({ file: 'hello-1.0.tar', sizeBytes: archive.length });
+    expect(readdirSync(out).sort()).toEqual(['hello-1.0.tar', 'hello-1.0.tar.sig']);
   });
-  expect(fetched).toMatchObject({ file: 'hello-1.0.tar', sizeBytes: archive.length });
-  expect(readdirSync(out).sort()).toEqual(['hello-1.0.tar', 'hello-1.0.tar.sig']);
-});
+}
 
 test('a signature over the tar inside a compressed archive is checked over the tar', async () => {
   const out = newFolder();
@@ -107,18 +131,33 @@ test('a signature over the tar inside a compressed archive is checked over the t
   });
 });
 
-for (const signature of ['stranger.sig', 'other.sig', 'empty.sig']) {
-  test(`with the signature ${signature} gpgv refuses, and no file arrives`, async () => {
-    const out = newFolder();
-    await expect(
-      fetchUpstream(release({ signature }), directoryLookaside(store), out, { verify }),
-    ).rejects.toMatchObject({
-      code: 'SOURCE_UNVERIFIED',
-      fault: { what: 'hello-1.0.tar', wanted: 'a good signature' },
+const bad: Readonly<Record<string, string>> = {
+  'by a key that is not in the ring': 'stranger.sig',
+  'over other bytes': 'other.sig',
+  'that is empty': 'empty.sig',
+  'that has expired': 'expired.sig',
+};
+for (const [what, signature] of Object.entries(bad)) {
+  for (const [name, check] of Object.entries(verifiers)) {
+    test(`with a signature ${what} ${name} refuses, and no file arrives`, async () => {
+      const out = newFolder();
+      await expect(
+        fetchUpstream(release({ signature }), directoryLookaside(store), out, { verify: check }),
+      ).rejects.toMatchObject({
+        code: 'SOURCE_UNVERIFIED',
+        fault: { what: 'hello-1.0.tar', wanted: 'a good signature' },
+      });
+      expect(readdirSync(out)).toEqual([]);
     });
-    expect(readdirSync(out)).toEqual([]);
-  });
+  }
 }
+
+test('the expired signature was good on its day', () => {
+  const [data, signature] = ['hello-1.0.tar', 'expired.sig'].map((name) => readFileSync(join(store, name)));
+  const at = new Date('2024-01-01T12:00:00Z');
+  expect(verifyDetached(data!, signature!, Keyring.from(readFileSync(ring)), { at }).ok).toBe(true);
+  gpg('--faked-system-time', '20240101T120000!', '--verify', join(store, 'expired.sig'), join(store, 'hello-1.0.tar'));
+});
 
 test('neither a missing signature nor a missing verifier is passed over in silence', async () => {
   const out = newFolder();

@@ -2,7 +2,7 @@
  * One layout made from another: paths, list of blobs and `.gitignore`, as files in and files out.
  */
 import { quote } from '@distrokit/rpm';
-import { type DistGitLayout, detectLayout } from './dist-git-layout.js';
+import { type DistGitLayout, detectLayout, retirementFile } from './dist-git-layout.js';
 import { SourceError } from './errors.js';
 import type { TreeFiles } from './modification.js';
 import { formatSources, parseSources, type SourceEntry } from './sources-file.js';
@@ -27,6 +27,7 @@ export function convertLayout(
 ): ConvertedLayout {
   const detected = detectLayout(name, [...new Set([...files.keys()].map((path) => path.split('/')[0]!))]);
   const from = detected.layout;
+  if (from === 'retired') throw badTree(name, 'a package that is not retired', retirementFile);
   const list = detected.list === undefined ? undefined : files.get(detected.list);
   const listed = list ? parseSources(Buffer.from(list.buffer, list.byteOffset, list.byteLength).toString('utf8')) : [];
   const toImports = to === 'imports';

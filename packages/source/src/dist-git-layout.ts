@@ -7,9 +7,9 @@ import { SourceError } from './errors.js';
 /**
  * `dist-git`: spec and `sources` at the root (Fedora, CentOS Stream). `imports`: `.<package>.metadata`, `SPECS/`,
  * `SOURCES/` (git.centos.org, Rocky). `patched-imports`: the same with `PATCHES/` beside (OpenELA). `plain`: a spec at
- * the root and every file committed.
+ * the root and every file committed. `retired`: a `dead.package` in place of everything (Fedora, CentOS Stream).
  */
-export type DistGitLayout = 'dist-git' | 'imports' | 'patched-imports' | 'plain';
+export type DistGitLayout = 'dist-git' | 'imports' | 'patched-imports' | 'plain' | 'retired';
 
 /** A layout and where its list of blobs is. */
 export interface DetectedLayout {
@@ -18,12 +18,17 @@ export interface DetectedLayout {
   readonly list: string | undefined;
 }
 
+/** The file that retires a package; it says why. */
+export const retirementFile = 'dead.package';
+
 /**
  * Tells the layout from the names at the root of a tree. Throws SOURCE_BAD_TREE when two lists contradict each other:
  * which one counts must not depend on the order of a directory.
  */
 export function detectLayout(where: string, rootNames: readonly string[]): DetectedLayout {
   const names = new Set(rootNames);
+  // Whatever was left beside it: who wants the package back removes this file first.
+  if (names.has(retirementFile)) return { layout: 'retired', list: undefined };
   const metadata = rootNames.filter((name) => /^\..+\.metadata$/.test(name));
   const lists = [...metadata, ...(names.has('sources') ? ['sources'] : [])];
   if (lists.length > 1) {

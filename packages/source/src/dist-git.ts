@@ -44,8 +44,8 @@ export interface FetchDistGitOptions extends GitOptions {
 /**
  * Checks out a ref into an empty folder and fetches every blob it lists, each verified. The tree's `ref` is the commit.
  *
- * Throws what `checkoutGit` and `fetchSources` throw, and SOURCE_BAD_TREE for a tree without a spec, with two lists, or
- * with links. On failure the folder is empty again.
+ * Throws what `checkoutGit` and `fetchSources` throw, SOURCE_RETIRED for a branch that gave the package up, and
+ * SOURCE_BAD_TREE for a tree without a spec, with two lists, or with links. On failure the folder is empty again.
  */
 export async function fetchDistGit(
   distGit: DistGit,

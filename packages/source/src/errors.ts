@@ -78,6 +78,13 @@ export type SourceFault =
       readonly found: string;
     }
   | {
+      /** The package was given up on this branch (`dead.package`). */
+      readonly code: 'SOURCE_RETIRED';
+      readonly where: string;
+      /** First line of the file: why. */
+      readonly reason: string;
+    }
+  | {
       /** A branch or tag name that follows no known distribution's rule. */
       readonly code: 'SOURCE_BAD_BRANCH' | 'SOURCE_BAD_TAG';
       readonly text: string;

@@ -8,10 +8,11 @@
  * Reference: git-fetch(1), git(1) (GIT_ALLOW_PROTOCOL); simple-git 4
  */
 import { mkdir, mkdtemp, readdir, rename, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { type Abortable, quote } from '@distrokit/rpm';
 import { type SimpleGit, simpleGit } from 'simple-git';
 import { SourceError } from './errors.js';
+import { decodeGitTag, type GitTagVerifier, unverifiedTag } from './git-tag.js';
 
 /** How git may reach a repository. */
 export interface GitOptions extends Abortable {
@@ -50,6 +51,104 @@ export async function checkoutGit(
   directory: string,
   options: GitOptions = {},
 ): Promise<string> {
+  const { commit } = await checkoutRef(url, ref, directory, options, async (_git, found) => {
+    if (commitPattern.test(ref) && found !== ref) throw gitFailed(url, 'check the commit', ref, found);
+  });
+  return commit;
+}
+
+/** A tag that was checked out. */
+export interface CheckedOutTag {
+  readonly commit: string;
+  /** The committer's time, for archives of the tree. */
+  readonly committedAt: Date;
+  /** Id of the tag object; undefined of a lightweight tag. */
+  readonly tagObject: string | undefined;
+}
+
+/**
+ * Checks out a tag as {@link checkoutGit} does, once `verify` has accepted the signature in the tag object. The verifier
+ * is asked before any file is written, and gets the bytes that git signs; a tag object that was made under another name
+ * is refused, so that an old release cannot be served as a new one. `'unsigned'` takes any tag, a lightweight one too.
+ *
+ * Throws SOURCE_UNVERIFIED when there is no signature, or the verifier's error as its `cause`; else as `checkoutGit`.
+ */
+export async function checkoutGitTag(
+  url: string,
+  tag: string,
+  directory: string,
+  options: GitOptions & { readonly verify: 'unsigned' | GitTagVerifier },
+): Promise<CheckedOutTag> {
+  const { verify } = options;
+  if (verify !== 'unsigned' && typeof verify !== 'function')
+    throw new TypeError('"verify" must be a function or \'unsigned\'');
+  return checkoutRef(url, `refs/tags/${tag}`, directory, options, async (git, commit, fetched) => {
+    if (fetched === commit) {
+      if (verify !== 'unsigned') throw unverifiedTag(tag, 'a tag object with a signature', 'a lightweight tag');
+      return;
+    }
+    const size = Number(await run(url, 'measure the tag', options, () => git.raw(['cat-file', '-s', fetched])));
+    if (!(size <= maxTagBytes)) {
+      throw new SourceError(
+        { code: 'SOURCE_LIMIT', what: 'bytes of a git tag', limit: maxTagBytes, found: size },
+        `git tag ${quote(tag, 200)}: more than ${maxTagBytes} bytes`,
+      );
+    }
+    const bytes = await run(url, 'read the tag', options, () => git.binaryCatFile(['tag', fetched]));
+    const decoded = decodeGitTag(tag, bytes);
+    if (decoded.commit !== commit) throw unverifiedTag(tag, `a tag of the commit ${commit}`, decoded.commit);
+    if (verify === 'unsigned') return;
+    if (!decoded.signature) throw unverifiedTag(tag, 'a signature', 'none');
+    try {
+      await verify(decoded.payload, decoded.signature);
+    } catch (cause) {
+      options.signal?.throwIfAborted();
+      throw unverifiedTag(tag, 'a good signature', cause instanceof Error ? cause.message : String(cause), cause);
+    }
+  });
+}
+
+/**
+ * Whether a clone on this machine has a commit in one of its branches or tags: a link to one that it has not leads to
+ * something that was withdrawn. Takes full and shortened names of commits. The clone is only read; `scratch` is a folder for
+ * what git wants of its own.
+ *
+ * Throws SOURCE_BAD_REF for what is no name of a commit, SOURCE_GIT_FAILED for what is no clone.
+ */
+export async function hasGitCommit(
+  clone: string,
+  commit: string,
+  options: Abortable & { readonly scratch: string },
+): Promise<boolean> {
+  if (!/^[0-9a-f]{7,64}$/.test(commit)) {
+    throw new SourceError(
+      { code: 'SOURCE_BAD_REF', text: commit, wanted: 'the name of a commit' },
+      `git commit ${quote(commit, 200)}: wanted 7 to 64 hexadecimal digits`,
+    );
+  }
+  const scratch = await mkdtemp(join(options.scratch, 'git-'));
+  try {
+    const ask = (...args: string[]): Promise<string> =>
+      run(clone, 'look for a commit', options, async () => (await openGit(scratch, options, clone)).raw(args));
+    await ask('rev-parse', '--git-dir');
+    const [found = ''] = (await ask('rev-list', '--no-walk', '--ignore-missing', commit, '--')).split('\n');
+    if (!commitPattern.test(found)) return false;
+    return (await ask('for-each-ref', '--count=1', `--contains=${found}`)).trim() !== '';
+  } finally {
+    await rm(scratch, { recursive: true, force: true });
+  }
+}
+
+const maxTagBytes = 1 << 20;
+
+async function checkoutRef(
+  url: string,
+  ref: string,
+  directory: string,
+  options: GitOptions,
+  /** Throws to refuse. `fetched` is what the ref names: the commit, or an annotated tag's object. */
+  judge: (git: SimpleGit, commit: string, fetched: string) => Promise<void>,
+): Promise<CheckedOutTag> {
   checkGitUrl(url, options);
   checkGitRef(ref);
   await mkdir(directory, { recursive: true });
@@ -66,21 +165,22 @@ export async function checkoutGit(
     await run(url, 'prepare', options, () => git.raw(['init', '--quiet', '.']));
     // The machine's template may bring hooks.
     await rm(join(work, '.git', 'hooks'), { recursive: true, force: true });
-    const found = commitPattern.test(ref) ? ref : undefined;
     await run(url, `fetch ${quote(ref)}`, options, () =>
       git.raw(['fetch', '--quiet', '--depth=1', '--no-tags', '--no-recurse-submodules', '--', url, ref]),
     );
-    const commit = (
-      await run(url, 'read the commit', options, () => git.raw(['rev-parse', 'FETCH_HEAD^{commit}']))
-    ).trim();
-    if (!commitPattern.test(commit) || (found !== undefined && commit !== found)) {
-      throw gitFailed(url, 'check the commit', ref, commit);
-    }
+    const read = (name: string): Promise<string> =>
+      run(url, 'read the commit', options, () => git.raw(['rev-parse', name])).then((text) => text.trim());
+    const fetched = await read('FETCH_HEAD');
+    const commit = await read('FETCH_HEAD^{commit}');
+    if (!commitPattern.test(commit)) throw gitFailed(url, 'check the commit', ref, commit);
+    await judge(git, commit, fetched);
+    const seconds = await run(url, 'read the commit', options, () => git.raw(['show', '-s', '--format=%ct', commit]));
     await run(url, 'check out', options, () => git.raw(['checkout', '--quiet', '--force', '--detach', commit]));
     await rm(join(work, '.git'), { recursive: true, force: true });
     // Nothing shows in the folder before everything is there.
     for (const name of await readdir(work)) await rename(join(work, name), join(directory, name));
-    return commit;
+    const tagObject = fetched === commit ? undefined : fetched;
+    return { commit, committedAt: new Date(Number(seconds) * 1000), tagObject };
   } finally {
     await rm(scratch, { recursive: true, force: true });
   }
@@ -152,7 +252,8 @@ export function checkGitRef(ref: string): void {
   }
 }
 
-async function openGit(scratch: string, options: GitOptions): Promise<SimpleGit> {
+/** Works in `scratch/work`, or in a clone that is there. */
+async function openGit(scratch: string, options: GitOptions, clone?: string): Promise<SimpleGit> {
   const protocols = [
     'https',
     'ssh',
@@ -163,6 +264,8 @@ async function openGit(scratch: string, options: GitOptions): Promise<SimpleGit>
     GIT_TERMINAL_PROMPT: '0',
     GIT_CONFIG_NOSYSTEM: '1',
     GIT_ALLOW_PROTOCOL: protocols.join(':'),
+    // A folder that is no clone must not stand for one above it.
+    ...(clone === undefined ? {} : { GIT_CEILING_DIRECTORIES: dirname(resolve(clone)) }),
   };
   for (const name of Object.keys(options.environment ?? {})) {
     if (/^GIT_/i.test(name)) throw new TypeError(`"environment" must not set ${name}`);
@@ -170,10 +273,9 @@ async function openGit(scratch: string, options: GitOptions): Promise<SimpleGit>
   const work = join(scratch, 'work');
   // A home of its own: no configuration, hook or helper of the user can take part, nor a file of the repository.
   const home = join(scratch, 'home');
-  await mkdir(work);
-  await mkdir(home);
+  for (const folder of [work, home]) await mkdir(folder, { recursive: true });
   const git = simpleGit({
-    baseDir: work,
+    baseDir: clone ?? work,
     maxConcurrentProcesses: 1,
     timeout: { block: options.timeoutMs ?? defaultTimeoutMs },
     allowEnvironment: Object.keys(own),
@@ -188,7 +290,7 @@ async function openGit(scratch: string, options: GitOptions): Promise<SimpleGit>
   });
 }
 
-async function run(url: string, task: string, options: GitOptions, action: () => PromiseLike<string>): Promise<string> {
+async function run<T>(url: string, task: string, options: Abortable, action: () => PromiseLike<T>): Promise<T> {
   try {
     return await action();
   } catch (error) {

@@ -70,7 +70,18 @@ export { type DetectedLayout, type DistGitLayout, detectLayout } from './dist-gi
 export { SourceError, type SourceFault, type TriedPlace } from './errors.js';
 export { type FetchedSource, type FetchSourcesOptions, fetchSources } from './fetch-sources.js';
 export { type FixEvent, type FixTimeline, type FoundFix, findFix, fixTimeline, timelineSvg } from './find-fix.js';
-export { checkGitRef, checkGitUrl, checkoutGit, type GitOptions, type GitRef, listGitRefs } from './git.js';
+export {
+  type CheckedOutTag,
+  checkGitRef,
+  checkGitUrl,
+  checkoutGit,
+  checkoutGitTag,
+  type GitOptions,
+  type GitRef,
+  hasGitCommit,
+  listGitRefs,
+} from './git.js';
+export type { GitTagVerifier } from './git-tag.js';
 export {
   type DirectoryLookasideOptions,
   directoryLookaside,
@@ -102,9 +113,11 @@ export type { Origin, SourceFile, SourceTree, Terms } from './origin.js';
 export { applyPatch } from './patch-apply.js';
 export { type PatchIdentity, patchIdentity, patchSimilarity } from './patch-identity.js';
 export {
+  commitOfLink,
   type FoundPatchOrigin,
   formatPatchHeader,
   formatPatchOrigin,
+  type KnownOrigins,
   lintPatchOrigins,
   type PatchOrigin,
   type PatchOriginFinding,
@@ -146,3 +159,9 @@ export {
 } from './srpmproc.js';
 export { archiveTree, gzipTree, type TreeArchiveOptions } from './tree-archive.js';
 export { type FetchUpstreamOptions, fetchUpstream, npmRelease, type UpstreamRelease } from './upstream.js';
+export {
+  type FetchedTag,
+  type FetchUpstreamTagOptions,
+  fetchUpstreamTag,
+  type UpstreamTag,
+} from './upstream-tag.js';

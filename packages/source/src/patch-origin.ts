@@ -90,26 +90,42 @@ export function parsePatchOrigin(text: string): FoundPatchOrigin | undefined {
 /** A patch without a usable link to where it came from. */
 export interface PatchOriginFinding {
   readonly file: string;
-  /** `missing`: no link at all. `bare`: a link, and nothing says what it is. `changed`: called upstream's own, and is not. */
-  readonly rule: 'missing' | 'bare' | 'changed';
+  /**
+   * `missing`: no link at all. `bare`: a link, and nothing says what it is. `changed`: called upstream's own, and is not.
+   * `dead`: a link to a commit that the repository does not have, or not any more.
+   */
+  readonly rule: 'missing' | 'bare' | 'changed' | 'dead';
 }
 
-/**
- * Which of the given patches lack a link. `upstreamChanges` gives, for a link, the identity of the changes that lie
- * there: a patch that is called upstream's and differs is a backport. Without it that is not looked at.
- */
+/** What is known of the places that links lead to. What is not given is not looked at. */
+export interface KnownOrigins {
+  /** The identity of the changes behind a link: a patch that is called upstream's and differs is a backport. */
+  readonly upstreamChanges?: ((url: string) => string | undefined) | undefined;
+  /** Whether a commit is there (`hasGitCommit` tells); undefined where nobody knows. */
+  readonly hasCommit?: ((commit: string, url: string) => boolean | undefined) | undefined;
+}
+
+/** The commit that a link names (`…/commit/<hex>`, `…/c/<hex>`, `…?id=<hex>`), lower case; undefined when it names none. */
+export function commitOfLink(url: string): string | undefined {
+  const match = /(?:\/(?:commits?|c|\+)\/|[?&;](?:id|h)=)([0-9a-f]{7,64})(?![0-9a-z])/i.exec(url);
+  return match?.[1]?.toLowerCase();
+}
+
+/** Which of the given patches lack a link, or have one that does not lead to them. One finding per patch, the first. */
 export function lintPatchOrigins(
   patches: readonly {
     readonly file: string;
     readonly changes: string;
     readonly origin?: FoundPatchOrigin | undefined;
   }[],
-  upstreamChanges?: (url: string) => string | undefined,
+  known: KnownOrigins = {},
 ): PatchOriginFinding[] {
   return patches.flatMap(({ file, changes, origin }): PatchOriginFinding[] => {
     if (!origin) return [{ file, rule: 'missing' }];
     if (origin.spelling === '') return [{ file, rule: 'bare' }];
-    const there = origin.kind === 'upstream' ? upstreamChanges?.(origin.url) : undefined;
+    const commit = commitOfLink(origin.url);
+    if (commit !== undefined && known.hasCommit?.(commit, origin.url) === false) return [{ file, rule: 'dead' }];
+    const there = origin.kind === 'upstream' ? known.upstreamChanges?.(origin.url) : undefined;
     return there !== undefined && there !== changes ? [{ file, rule: 'changed' }] : [];
   });
 }

@@ -3,9 +3,10 @@
  */
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { lstat, readdir, readFile } from 'node:fs/promises';
+import { lstat, open, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Abortable, quote } from '@distrokit/rpm';
+import { retirementFile } from './dist-git-layout.js';
 import { SourceError } from './errors.js';
 import type { Origin, SourceFile, SourceTree } from './origin.js';
 import { parseSpec, type Spec } from './spec.js';
@@ -33,10 +34,12 @@ const wholeBytes = 1 << 20;
  * Reads a folder: the files below it (no `.git`, no folder of a fetch in progress), the spec and its NEVR.
  *
  * The spec is the only `*.spec` at the root, else the only one in `SPECS/`. Symbolic links and special files are refused:
- * an SRPM cannot carry them faithfully, and a link could lead out. Throws SOURCE_BAD_TREE.
+ * an SRPM cannot carry them faithfully, and a link could lead out. Throws SOURCE_BAD_TREE, and SOURCE_RETIRED for a
+ * package that its branch has given up.
  */
 export async function readSourceTree(directory: string, options: ReadTreeOptions): Promise<SourceTree> {
   const paths = await listFiles(directory);
+  if (paths.includes(retirementFile)) throw await retired(directory);
   const spec = options.spec ?? findSpec(directory, paths);
   if (!paths.includes(spec)) throw badTree(directory, `the spec ${quote(spec)}`, 'no such file');
   const files = await mapFiles(paths, async (path): Promise<SourceFile> => {
@@ -136,6 +139,24 @@ async function listFiles(directory: string): Promise<string[]> {
   };
   await visit(directory, '');
   return found.sort((a, b) => (a < b ? -1 : 1));
+}
+
+async function retired(directory: string): Promise<SourceError> {
+  const { bytesRead, buffer } = await readStart(join(directory, retirementFile));
+  const [reason = ''] = buffer.toString('utf8', 0, bytesRead).trim().split('\n');
+  return new SourceError(
+    { code: 'SOURCE_RETIRED', where: directory, reason: reason.trim() },
+    `source tree ${quote(directory, 200)}: the package is retired: ${quote(reason.trim(), 300)}`,
+  );
+}
+
+async function readStart(path: string): Promise<{ readonly bytesRead: number; readonly buffer: Buffer }> {
+  const file = await open(path);
+  try {
+    return await file.read(Buffer.alloc(4096), 0, 4096, 0);
+  } finally {
+    await file.close();
+  }
 }
 
 function badTree(where: string, wanted: string, found: string): SourceError {

@@ -60,10 +60,15 @@ export async function* archiveTree(directory: string, options: TreeArchiveOption
 }
 
 /** The same, compressed with gzip; the header carries no time and no name. */
-export async function* gzipTree(directory: string, options: TreeArchiveOptions): AsyncGenerator<Uint8Array> {
+export function gzipTree(directory: string, options: TreeArchiveOptions): AsyncGenerator<Uint8Array> {
+  return gzipChunks(archiveTree(directory, options));
+}
+
+/** gzip at its highest level, without time and name in the header. */
+export async function* gzipChunks(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
   const gzip = createGzip({ level: 9 });
   // An error of the source reaches the reader of `gzip`, which is destroyed with it.
-  pipeline(Readable.from(archiveTree(directory, options), { objectMode: false }), gzip, () => undefined);
+  pipeline(Readable.from(chunks, { objectMode: false }), gzip, () => undefined);
   for await (const chunk of gzip) yield chunk as Uint8Array;
 }
 
