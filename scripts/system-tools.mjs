@@ -90,6 +90,18 @@ export const systemTools = [
   },
   { for: 'test', python: 'solv', debian: 'python3-solv', fedora: 'python3-solv', why: 'reference solver' },
   { for: 'test', python: 'libcomps', debian: 'python3-libcomps', fedora: 'python3-libcomps', why: 'reads comps' },
+  { for: 'test', python: 'gi', debian: 'python3-gi', fedora: 'python3-gobject-base', why: 'asks libmodulemd' },
+  {
+    for: 'test',
+    file: [
+      '/usr/lib/x86_64-linux-gnu/girepository-1.0/Modulemd-2.0.typelib',
+      '/usr/lib/aarch64-linux-gnu/girepository-1.0/Modulemd-2.0.typelib',
+      '/usr/lib64/girepository-1.0/Modulemd-2.0.typelib',
+    ],
+    debian: 'gir1.2-modulemd-2.0',
+    fedora: 'libmodulemd',
+    why: 'judge of module documents',
+  },
   {
     for: 'test',
     python: 'dnfpluginscore',

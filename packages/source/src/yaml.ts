@@ -49,6 +49,10 @@ export function setYamlValues(
       const key = parent.items[0]?.key as ParsedNode | undefined;
       if (!key?.range || pair) throw badConfig(path.join('.'), 'a mapping with values', 'an empty one');
       const at = key.range[0];
+      if (parent.flow) {
+        edits.push({ start: at, end: at, text: `${path.at(-1)}: ${value}, ` });
+        continue;
+      }
       const indent = text.slice(text.lastIndexOf('\n', at - 1) + 1, at);
       if (indent.trim() !== '') throw badConfig(path.join('.'), 'a mapping in block style', 'one in braces');
       edits.push({ start: at, end: at, text: `${path.at(-1)}: ${value}\n${indent}` });
