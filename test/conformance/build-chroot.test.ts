@@ -12,6 +12,8 @@ import {
   buildSourcePackage,
   chrootDriver,
   expandRoot,
+  expandSpec,
+  generateBuildRequires,
   hostBuildroot,
   materializeLock,
   mockLockOf,
@@ -293,6 +295,54 @@ test('a source that generates BuildRequires gets them, round by round', async ()
   // The first round installs patch; the second asks for bc, which this distribution does not have.
   expect(wanted).toMatchObject({ code: 'BUILD_ROOT_FAILED', failureClass: 'missing-build-requires' });
   if (wanted.code === 'BUILD_ROOT_FAILED') expect(wanted.lastLogLines.join('\n')).toContain('bc');
+}, 120_000);
+
+test('says which BuildRequires a source generates: all of them, or as far as the repositories reach', async () => {
+  const spec = root();
+  if (spec.root.kind !== 'repositories') throw new Error(spec.root.kind);
+  const few: Buildroot = {
+    root: { ...spec.root, packages: spec.root.packages.filter((name) => !['patch', 'cpio'].includes(name)) },
+  };
+  const generating = (second: string): Promise<Uint8Array> =>
+    srpmOf(
+      `asks-for-${second}`,
+      [
+        ...[
+          'BuildArch: noarch',
+          'BuildRequires: gcc',
+          '%description',
+          'Asks.',
+          '%generate_buildrequires',
+          'echo patch',
+        ],
+        ...[`if test -x /usr/bin/patch; then echo ${second}; fi`, '%files'],
+      ],
+      {},
+    );
+  expect(await generateBuildRequires(memorySource(await generating('cpio')), few, driver())).toEqual({
+    buildRequires: ['cpio', 'gcc', 'patch'],
+    complete: true,
+  });
+  expect(await generateBuildRequires(memorySource(await generating('bc')), few, driver())).toEqual({
+    buildRequires: ['bc', 'gcc', 'patch'],
+    complete: false,
+  });
+  // Nothing is built and nothing stays but logs.
+  expect((await readdir(join(scratch.path, 'work'))).filter((name) => !name.startsWith('result'))).toEqual([]);
+}, 240_000);
+
+test('a spec is expanded with the macros of its root, not of this machine', async () => {
+  const folder = join(scratch.path, 'sources', 'with-dist');
+  await mkdir(folder, { recursive: true });
+  const text = ['Name: with-dist', 'Version: 1', 'Release: 1%{?dist}', 'Summary: x', 'License: MIT'];
+  await writeFile(
+    join(folder, 'with-dist.spec'),
+    [...text, '%description', '%(test -e /usr/bin/dpkg && echo machine || echo root)', '%files', ''].join('\n'),
+  );
+  const expansion = await expandSpec(folder, root(), driver());
+  expect(expansion.evr).toEqual({ version: '1', release: '1.mini1' });
+  expect(expansion.text).toContain('%description\nroot\n');
+  expect(expansion.driver).toMatchObject({ driver: 'chroot', isolation: 'namespace' });
 }, 120_000);
 
 test('inside a root there is no network, no other process, and nothing of the machine; afterwards no mount is left', async () => {

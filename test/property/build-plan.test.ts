@@ -119,3 +119,49 @@ test('a plan without cycles has no breaks, and every wave could not begin earlie
     { numRuns: 300 },
   );
 });
+
+test('planned again as packages appear, everything is built that can be, and nothing too early', () => {
+  fc.assert(
+    fc.property(sources, present, fc.uniqueArray(fc.nat(13)), (truth, seed, late) => {
+      const has = (dependency: string): boolean => seed.has(dependency);
+      // Of some sources nobody knows beforehand what they make.
+      const unknown = new Set(late.map((at) => `s${at}`));
+      let nodes = truth.map((node) => (unknown.has(node.name) ? { ...node, packages: [] } : node));
+      const built = new Set<string>();
+      const truthOf = new Map(truth.map((node) => [node.name, node]));
+      const sourceOf = (pkg: string): string => `s${/\d+/.exec(pkg)?.[0]}`;
+      const installable = (name: string, seen = new Set<string>()): boolean => {
+        if (has(name) || seen.has(name)) return true;
+        seen.add(name);
+        const pkg = truthOf.get(sourceOf(name))?.packages?.find((each) => each.name === name);
+        return (
+          pkg !== undefined &&
+          built.has(sourceOf(name)) &&
+          (pkg.requires ?? []).every((each) => installable(each, seen))
+        );
+      };
+      for (;;) {
+        const plan = planBuild(nodes, has, { built, unresolved: 'defer', cycles: 'break' });
+        const planned = new Set(plan.waves.flat());
+        const deferred = new Set(plan.deferred.map((each) => each.node));
+        expect([...planned, ...deferred, ...built].sort()).toEqual(truth.map((node) => node.name).sort());
+        const without = new Map(plan.bootstrap.map((each) => [each.node, new Set(each.without)]));
+        const [wave] = plan.waves;
+        if (wave === undefined) {
+          // What is left waits for something that nobody makes, or for another that does.
+          for (const { node, dependency } of plan.deferred)
+            expect([node, dependency, installable(dependency)]).toEqual([node, dependency, false]);
+          break;
+        }
+        for (const id of wave) {
+          for (const need of truthOf.get(id)?.buildRequires ?? []) {
+            if (without.get(id)?.has(need) !== true) expect([id, need, installable(need)]).toEqual([id, need, true]);
+          }
+        }
+        for (const id of wave) built.add(id);
+        nodes = nodes.map((node) => (built.has(node.name) ? (truthOf.get(node.name) as BuildNode) : node));
+      }
+    }),
+    { numRuns: 500 },
+  );
+});

@@ -103,7 +103,7 @@ export async function buildPackage(
   }
 }
 
-/** Runs a task, watches it, collects what it made. Used for binary and source packages alike. */
+/** Runs a task, watches it, collects the packages it made. Used for binary and source packages alike. */
 export async function runTask(
   task: BuildTask,
   source: Nevra | undefined,
@@ -111,30 +111,8 @@ export async function runTask(
   options: BuildOptions,
   started: number,
 ): Promise<BuildResult> {
-  const { signal, timeoutMs, onLog } = options;
-  const maxLogBytes = options.maxLogBytes ?? defaultMaxLogBytes;
-  const folder = await claimFolder(driver.workFolder, 'result');
-  const logPath = join(folder, 'build.log');
-  try {
-    const classifier = new BuildLogClassifier();
-    const clock = new SectionClock();
-    const begun = performance.now();
-    const outcome = await driver.run(task, {
-      resultFolder: folder,
-      logPath,
-      timeoutMs,
-      maxLogBytes,
-      signal,
-      onLog: (line) => {
-        clock.add(line);
-        classifier.add(line);
-        onLog?.(line);
-      },
-    });
-    const ended = performance.now();
-    clock.stop();
-    assertBuilt(outcome, { classifier, driver, logPath, timeoutMs, maxLogBytes });
-    const packages = await collect(folder, signal);
+  return watchTask(task, driver, options, async ({ folder, logPath, outcome, begun, ended, sections }) => {
+    const packages = await collect(folder, options.signal);
     if (packages.length === 0) {
       throw badSource('build', 'at least one package', 'a build that ended well and made none');
     }
@@ -157,9 +135,58 @@ export async function runTask(
         prepareMs: begun - started,
         driverMs: ended - begun,
         collectMs: now - ended,
-        sections: clock.sections,
+        sections,
       },
     };
+  });
+}
+
+/** A task that a driver has ended well. */
+export interface WatchedTask {
+  readonly folder: string;
+  readonly logPath: string;
+  readonly outcome: DriverOutcome;
+  /** When the driver began and ended, by the monotonic clock. */
+  readonly begun: number;
+  readonly ended: number;
+  readonly sections: BuildTimings['sections'];
+}
+
+/**
+ * Runs a task in a result folder of its own and hands both to `collect`. Throws as `buildPackage`; a folder whose log nobody
+ * will ask for is removed. `well` are the exit statuses that are answers.
+ */
+export async function watchTask<Value>(
+  task: BuildTask,
+  driver: BuildDriver,
+  options: BuildOptions,
+  collect: (watched: WatchedTask) => Promise<Value>,
+  well: readonly number[] = [0],
+): Promise<Value> {
+  const { signal, timeoutMs, onLog } = options;
+  const maxLogBytes = options.maxLogBytes ?? defaultMaxLogBytes;
+  const folder = await claimFolder(driver.workFolder, 'result');
+  const logPath = join(folder, 'build.log');
+  try {
+    const classifier = new BuildLogClassifier();
+    const clock = new SectionClock();
+    const begun = performance.now();
+    const outcome = await driver.run(task, {
+      resultFolder: folder,
+      logPath,
+      timeoutMs,
+      maxLogBytes,
+      signal,
+      onLog: (line) => {
+        clock.add(line);
+        classifier.add(line);
+        onLog?.(line);
+      },
+    });
+    const ended = performance.now();
+    clock.stop();
+    assertEnded(outcome, well, { classifier, driver, logPath, timeoutMs, maxLogBytes });
+    return await collect({ folder, logPath, outcome, begun, ended, sections: clock.sections });
   } catch (cause) {
     // The log of a failed build is for people; after an abort nobody asks for it.
     const keep = cause instanceof BuildError && 'logPath' in cause.fault;
@@ -168,8 +195,9 @@ export async function runTask(
   }
 }
 
-function assertBuilt(
+function assertEnded(
   outcome: DriverOutcome,
+  well: readonly number[],
   context: {
     readonly classifier: BuildLogClassifier;
     readonly driver: BuildDriver;
@@ -193,7 +221,7 @@ function assertBuilt(
       `build: log longer than ${context.maxLogBytes} bytes, ended there`,
     );
   }
-  if (outcome.exitStatus === 0) return;
+  if (outcome.exitStatus !== null && well.includes(outcome.exitStatus)) return;
   const failure = context.classifier.failure();
   const { exitStatus, signal } = outcome;
   throw new BuildError(
@@ -212,13 +240,14 @@ function assertBuilt(
 }
 
 /** Newest changelog entry, else the SRPM's own build time: the same for everyone who has the SRPM. */
-function sourceDateOf(source: RpmPackage): Date {
+export function sourceDateOf(source: RpmPackage): Date {
   const times = source.header.get('CHANGELOGTIME') ?? [];
   const newest = times.reduce((latest, time) => Math.max(latest, time), 0);
   return new Date((newest > 0 ? newest : (source.header.get('BUILDTIME') ?? 0)) * 1000);
 }
 
-async function copySource(source: ByteSource, path: string, signal: AbortSignal | undefined): Promise<void> {
+/** Writes a source's bytes down for a driver. Throws BUILD_LIMIT. */
+export async function copySource(source: ByteSource, path: string, signal: AbortSignal | undefined): Promise<void> {
   const chunkBytes = 4 * 1024 ** 2;
   const file: FileHandle = await open(path, 'wx');
   try {

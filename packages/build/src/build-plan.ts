@@ -19,6 +19,11 @@ export interface PlanOptions {
   readonly cycles?: 'throw' | 'break';
   /** Ids of sources that are built already: they are not planned, and nobody waits for them. */
   readonly built?: ReadonlySet<string>;
+  /**
+   * Where something is in no source's packages and in no repository: `throw` BUILD_UNRESOLVED, or `defer` the sources that wait
+   * for it. Default `throw`. What packages provide is often known only once they are built: `defer`, build, and plan again.
+   */
+  readonly unresolved?: 'throw' | 'defer';
 }
 
 /** Why one source waits for another. */
@@ -47,6 +52,8 @@ export interface BuildPlan {
   readonly bootstrap: readonly BootstrapBuild[];
   /** Members of broken cycles once more, with everything there. Empty when nothing was left out. */
   readonly rebuild: readonly (readonly string[])[];
+  /** Sources left out with `unresolved: 'defer'`: what nobody has, or only another deferred source. Sorted. */
+  readonly deferred: readonly Unresolved[];
   /** What a source waits for, one entry per source waited for, sorted. Throws RangeError for an unknown id. */
   needs(id: string): readonly BuildNeed[];
   /** Every source that waits for one of these, directly or not, sorted. */
@@ -65,7 +72,7 @@ export interface Unresolved {
  * Plans the build of sources.
  *
  * `available` answers for what lies in repositories, for plain dependencies only; rich ones are taken apart first.
- * Throws BUILD_UNRESOLVED (who wants what), BUILD_CYCLE (the cycle, and what to leave out), RPM_BAD_DEPENDENCY.
+ * Throws BUILD_UNRESOLVED (who wants what, unless deferred), BUILD_CYCLE (the cycle, and what to leave out), RPM_BAD_DEPENDENCY.
  */
 export function planBuild(
   nodes: readonly BuildNode[],
@@ -73,12 +80,18 @@ export function planBuild(
   options: PlanOptions = {},
 ): BuildPlan {
   const built = options.built ?? new Set<string>();
-  const graph = buildGraph(
-    built.size === 0 ? nodes : nodes.map((node) => (built.has(nodeId(node)) ? { ...node, buildRequires: [] } : node)),
-  );
+  const known =
+    built.size === 0 ? nodes : nodes.map((node) => (built.has(nodeId(node)) ? { ...node, buildRequires: [] } : node));
   const has = availability(available);
+  let graph = buildGraph(known);
   const unresolved = findUnresolved(graph, has);
-  if (unresolved.length > 0) throw unresolvedError(unresolved);
+  let deferred: readonly Unresolved[] = [];
+  if (unresolved.length > 0) {
+    if (options.unresolved !== 'defer') throw unresolvedError(unresolved);
+    deferred = findDeferred(graph, has);
+    const left = new Set(deferred.map(({ node }) => node));
+    graph = buildGraph(known.filter((node) => !left.has(nodeId(node))));
+  }
   const { cycles, cuts } = breakCycles(graph, (need) => has(need));
   const bootstrap = bootstrapBuilds(cycles);
   if (bootstrap.length > 0 && options.cycles !== 'break') throw cycleError(cycles);
@@ -87,6 +100,7 @@ export function planBuild(
     cycles,
     bootstrap,
     rebuild: bootstrap.length === 0 ? [] : rebuildWaves(graph, cuts, cycles),
+    deferred,
     needs: (id) => needsOf(graph, cuts, id),
     dependents: (ids) => dependentsOf(graph, ids),
   };
@@ -140,6 +154,48 @@ function findUnresolved(graph: BuildGraph, has: (need: Resolution) => boolean): 
       compareText(a.package ?? '', b.package ?? '') ||
       compareText(a.dependency, b.dependency),
   );
+}
+
+/**
+ * Sources that cannot be built with what is known: a BuildRequires has no provider that can be installed, or only such of
+ * sources that cannot be built either. Whoever waits for them is found by going backwards, once along each edge.
+ */
+function findDeferred(graph: BuildGraph, has: (need: Resolution) => boolean): Unresolved[] {
+  const sources = graph.ids.length;
+  const total = sources + graph.packageNames.length;
+  const needsAt = (vertex: number): readonly Resolution[] =>
+    (vertex < sources ? graph.buildNeeds[vertex] : graph.runtimeNeeds[vertex - sources]) ?? [];
+  const lost = new Uint8Array(total);
+  const waiting: number[][] = Array.from({ length: total }, () => []);
+  for (const [at, source] of graph.sourceOf.entries()) waiting[source]?.push(sources + at);
+  const unmet = (need: Resolution): boolean =>
+    !need.optional && need.providers.every((provider) => lost[provider] === 1) && !has(need);
+  const queue: number[] = [];
+  const lose = (vertex: number): void => {
+    if (lost[vertex] === 1) return;
+    lost[vertex] = 1;
+    queue.push(vertex);
+  };
+  for (let vertex = 0; vertex < total; vertex += 1) {
+    for (const need of needsAt(vertex)) {
+      for (const provider of need.providers) waiting[provider]?.push(vertex);
+      if (unmet(need)) lose(vertex);
+    }
+  }
+  for (let vertex = queue.pop(); vertex !== undefined; vertex = queue.pop()) {
+    for (const next of waiting[vertex] ?? []) {
+      if (graph.sourceOf[next - sources] === vertex || needsAt(next).some(unmet)) lose(next);
+    }
+  }
+  return graph.ids.flatMap((node, vertex) => {
+    if (lost[vertex] !== 1) return [];
+    const missing = new Set(
+      needsAt(vertex)
+        .filter(unmet)
+        .map((need) => need.text),
+    );
+    return [...missing].sort().map((dependency): Unresolved => ({ node, dependency }));
+  });
 }
 
 /** Each source in the wave after the last of those it waits for. */

@@ -51,11 +51,29 @@ export type BuildTask =
       readonly sourceFolder: string;
       readonly buildroot: Buildroot;
       readonly sourceDate: Date;
+    }
+  | {
+      /** Nothing is built: rpmspec reads the spec, and what it says is left as `expansionFiles`. */
+      readonly kind: 'expand';
+      readonly specPath: string;
+      readonly sourceFolder: string;
+      readonly buildroot: Buildroot;
+      readonly sourceDate: Date;
+    }
+  | {
+      /** Up to `%generate_buildrequires`, in rounds; the last source package of these is left, status 11 when it still wants more. */
+      readonly kind: 'requires';
+      readonly srpmPath: string;
+      readonly buildroot: Buildroot;
+      readonly sourceDate: Date;
     };
+
+/** What an `expand` task leaves: the spec without macros, what the source says, what its packages say. */
+export const expansionFiles = { spec: 'expanded.spec', source: 'source.txt', packages: 'packages.txt' } as const;
 
 /** Where a task's results go, and what it may use. */
 export interface DriverOptions extends Abortable {
-  /** An existing, empty folder. Packages are put there, nothing else. */
+  /** An existing, empty folder. What the task makes is put there, nothing else. */
   readonly resultFolder: string;
   readonly logPath: string;
   readonly timeoutMs?: number | undefined;

@@ -7,6 +7,7 @@ export { type BootstrapPass, type BootstrapPlan, planBootstrap } from './bootstr
 export type { BrokenEdge, BuildCycle } from './build-cycle.js';
 export type { BuildNode, PlanPackage } from './build-graph.js';
 export { BuildLogClassifier, classifyBuildLog, type Failure, type FailureClass, isRetriable } from './build-log.js';
+export { sourceNode, withBuilt, withGenerated } from './build-node.js';
 export {
   type BuildOptions,
   type BuildResult,
@@ -42,6 +43,15 @@ export type {
   DriverReport,
 } from './driver.js';
 export { BuildError, type BuildFault } from './errors.js';
+export {
+  buildRequiresOf,
+  type ExpandedPackage,
+  type ExpandOptions,
+  expandSpec,
+  type GeneratedBuildRequires,
+  generateBuildRequires,
+  type SpecExpansion,
+} from './expand.js';
 export { Farm, type FarmEvent, type FarmOptions, type FarmTask, openFarm, planTasks, type TaskStatus } from './farm.js';
 export type { FarmStore } from './farm-engine.js';
 export { type FarmPageOptions, farmPage } from './farm-page.js';

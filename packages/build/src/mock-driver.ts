@@ -56,6 +56,12 @@ export function mockDriver(options: MockDriverOptions): BuildDriver {
   const run = async (task: BuildTask, runOptions: DriverOptions): Promise<DriverOutcome> => {
     if (task.buildroot.root.kind !== 'repositories')
       throw unusable(name, 'a buildroot from repositories', task.buildroot.root.kind);
+    if (task.kind === 'expand' || task.kind === 'requires')
+      throw unusable(
+        name,
+        'a driver that only reads a spec (rpmbuild, chroot or podman)',
+        `a task of kind ${task.kind}`,
+      );
     const report = found ?? (await probe(runOptions));
     const arch = task.buildroot.arch ?? report.arch;
     const folder = await claimFolder(workFolder, 'build');

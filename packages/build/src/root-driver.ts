@@ -7,17 +7,30 @@
  *
  * Reference: dnf(8); rpmbuild(8); mock, docs (order of steps)
  */
-import { cp, mkdir, readdir, readFile } from 'node:fs/promises';
+import { cp, mkdir, readdir, readFile, rename } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Abortable, dependencies, isCompatibleArch } from '@distrokit/rpm';
+import { type Abortable, dependencies, isCompatibleArch, type RpmPackage } from '@distrokit/rpm';
 import { openPackage } from '@distrokit/rpm/node';
 import { claimFolder, movePackages, removeFolder } from './build-folder.js';
 import { assertLocked, type RootPackage } from './buildroot-lock.js';
 import { type CommandOutcome, runCommand } from './command.js';
-import type { BuildDriver, BuildTask, DriverOptions, DriverOutcome, DriverReport } from './driver.js';
+import {
+  type BuildDriver,
+  type BuildTask,
+  type DriverOptions,
+  type DriverOutcome,
+  type DriverReport,
+  expansionFiles,
+} from './driver.js';
 import { BuildError } from './errors.js';
 import { addBuildRequires, makeRoot, parseRootPackages, type RootContext, rootQueryFormat } from './root-maker.js';
-import { type BuildFolders, buildEnvironment, rpmbuildArgv } from './rpmbuild-command.js';
+import {
+  type BuildFolders,
+  buildEnvironment,
+  type RpmbuildOptions,
+  rpmbuildArgv,
+  rpmspecArgv,
+} from './rpmbuild-command.js';
 import { insideFolder } from './sandbox.js';
 import { buildPath, findTool } from './tool.js';
 
@@ -131,7 +144,7 @@ export function rootDriver(workFolder: string, entrance: RootEntrance): BuildDri
       const made = await makeRoot(origin, context);
       if (!made.ok) return ended(made.outcome, ['dnf']);
       const root = new Root(folder, task, context, entrance);
-      if (task.kind === 'source') {
+      if (task.kind === 'source' || task.kind === 'expand') {
         await cp(task.sourceFolder, join(folder, 'build', 'sources'), { recursive: true });
         await cp(task.specPath, join(folder, 'build', 'input.spec'));
       } else {
@@ -139,20 +152,16 @@ export function rootDriver(workFolder: string, entrance: RootEntrance): BuildDri
         if (origin.kind === 'repositories') {
           const added = await addBuildRequires(origin.releasever, task.srpmPath, context);
           if (!added.ok) return ended(added.outcome, ['dnf']);
-          const generated = await addGenerated(root, origin.releasever, task.srpmPath, context);
+          const generated = await addGenerated(root, origin.releasever, task, context);
           if (generated !== undefined) return ended(generated, ['rpmbuild', '-rr']);
         }
       }
       const rootPackages = await root.packages();
       if (origin.kind === 'lock') assertLocked(origin.lock, rootPackages);
-      const argv = root.rpmbuildArgv(arch === report.arch ? undefined : arch);
+      const argv = root.argv(arch === report.arch ? undefined : arch);
       const outcome = await root.run(argv, true);
-      if (outcome.ending === 'exited' && outcome.exitStatus === 0) {
-        await movePackages(
-          join(folder, 'build', 'top', task.kind === 'source' ? 'SRPMS' : 'RPMS'),
-          runOptions.resultFolder,
-        );
-      }
+      const well = outcome.exitStatus === 0 || (task.kind === 'requires' && outcome.exitStatus === wantsMore);
+      if (outcome.ending === 'exited' && well) await collectResults(task, join(folder, 'build'), runOptions);
       return ended(outcome, argv, rootPackages);
     } finally {
       await removeFolder(folder);
@@ -178,16 +187,17 @@ class Root {
     this.#context = context;
   }
 
-  rpmbuildArgv(target: string | undefined): string[] {
-    const source = this.#task.kind === 'source';
-    return rpmbuildArgv(this.#task, {
-      rpmbuild: '/usr/bin/rpmbuild',
+  argv(target: string | undefined, task: BuildTask = this.#task): string[] {
+    const options: RpmbuildOptions = {
+      rpmbuild: task.kind === 'expand' ? '/usr/bin/rpmspec' : '/usr/bin/rpmbuild',
       folders: this.#folders,
-      input: `${insideFolder}/input.${source ? 'spec' : 'src.rpm'}`,
-      ...(source ? { sourceFolder: `${insideFolder}/sources` } : {}),
+      ...('specPath' in task
+        ? { input: `${insideFolder}/input.spec`, sourceFolder: `${insideFolder}/sources` }
+        : { input: `${insideFolder}/input.src.rpm` }),
       target,
       checkBuildRequires: true,
-    });
+    };
+    return task.kind === 'expand' ? rpmspecArgv(task, insideFolder, options) : rpmbuildArgv(task, options);
   }
 
   /** Runs a program inside; `logged` when people want to see it. */
@@ -234,33 +244,60 @@ class Root {
   }
 }
 
-/** Installs what the spec generates, until it wants nothing more. The outcome of the round that failed, if one did. */
+/** Moves what a task made out of the build's folder, which must be on the file system of the result folder. */
+export async function collectResults(task: BuildTask, folder: string, options: DriverOptions): Promise<void> {
+  if (task.kind === 'expand') {
+    for (const file of Object.values(expansionFiles))
+      await rename(join(folder, file), join(options.resultFolder, file));
+  } else await movePackages(join(folder, 'top', task.kind === 'binary' ? 'RPMS' : 'SRPMS'), options.resultFolder);
+}
+
+/**
+ * Installs what the spec generates, until it wants nothing more. The outcome of the round that failed, if one did.
+ * A task that only asks what is wanted also ends well where a root cannot have it.
+ */
 async function addGenerated(
   root: Root,
   releasever: string,
-  srpmPath: string,
+  task: BuildTask & { readonly srpmPath: string },
   context: RootContext,
 ): Promise<CommandOutcome | undefined> {
-  await using source = await openPackage(srpmPath);
-  if (!dependencies(source.header, 'requires').some(({ name }) => name === 'rpmlib(DynamicBuildRequires)'))
-    return undefined;
+  await using source = await openPackage(task.srpmPath);
+  if (!generatesBuildRequires(source)) return undefined;
   for (let round = 0; round < maxRounds; round += 1) {
-    const argv = root.rpmbuildArgv(undefined).map((word) => (word === '--rebuild' ? '-rr' : word));
-    const outcome = await root.run(argv, true);
+    const outcome = await root.run(root.argv(undefined, { ...task, kind: 'requires' }), true);
     if (outcome.ending !== 'exited' || (outcome.exitStatus !== 0 && outcome.exitStatus !== wantsMore)) return outcome;
     if (outcome.exitStatus === 0) return undefined;
     const made = join(context.folder, `generated-${round}`);
     await mkdir(made);
     await movePackages(join(context.folder, 'build', 'top', 'SRPMS'), made);
     for (const file of await readdir(made)) {
-      const added = await addBuildRequires(releasever, join(made, file), context);
-      if (!added.ok) return added.outcome;
+      try {
+        const added = await addBuildRequires(releasever, join(made, file), context);
+        if (!added.ok) return added.outcome;
+      } catch (cause) {
+        if (task.kind === 'requires' && isMissing(cause)) return undefined;
+        throw cause;
+      }
     }
   }
   throw unusable(
     root.name,
     `generated BuildRequires that end within ${maxRounds} rounds`,
     'a spec that wants more every time',
+  );
+}
+
+/** Whether the spec of a source package has `%generate_buildrequires`: rpmbuild writes down that it must be understood. */
+export function generatesBuildRequires(source: RpmPackage): boolean {
+  return dependencies(source.header, 'requires').some(({ name }) => name === 'rpmlib(DynamicBuildRequires)');
+}
+
+function isMissing(cause: unknown): boolean {
+  return (
+    cause instanceof BuildError &&
+    cause.fault.code === 'BUILD_ROOT_FAILED' &&
+    cause.fault.failureClass === 'missing-build-requires'
   );
 }
 

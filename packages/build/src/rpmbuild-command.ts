@@ -7,7 +7,7 @@
  * Reference: rpmbuild(8); rpm, macros.in; reproducible-builds.org, SOURCE_DATE_EPOCH
  */
 import { macroArguments } from './buildroot.js';
-import type { BuildTask } from './driver.js';
+import { type BuildTask, expansionFiles } from './driver.js';
 import { buildPath } from './tool.js';
 
 /** Folders of one build, as the build sees them. */
@@ -19,12 +19,12 @@ export interface BuildFolders {
 
 /** What rpmbuild is to be told beyond the task. */
 export interface RpmbuildOptions {
-  /** Path of rpmbuild as the build sees it. */
+  /** Path of rpmbuild, or of rpmspec for an expansion, as the build sees it. */
   readonly rpmbuild: string;
   readonly folders: BuildFolders;
   /** Path of the SRPM or of the spec as the build sees it. */
   readonly input: string;
-  /** Folder of sources as the build sees it, for a source task. */
+  /** Folder of sources as the build sees it, where the input is a spec. */
   readonly sourceFolder?: string;
   /** Name of another arch to build for. */
   readonly target?: string | undefined;
@@ -35,6 +35,66 @@ export interface RpmbuildOptions {
 
 /** The words of the rpmbuild call for a task. Throws TypeError for a macro that must not be set. */
 export function rpmbuildArgv(task: BuildTask, options: RpmbuildOptions): string[] {
+  const mode = { binary: '--rebuild', source: '-bs', requires: '-rr', expand: '-bp' }[task.kind];
+  return [
+    options.rpmbuild,
+    mode,
+    // Making an SRPM compiles nothing, so nothing needs to be installed for it.
+    ...(options.checkBuildRequires && task.kind !== 'source' ? [] : ['--nodeps']),
+    ...macroWords(task, options),
+    options.input,
+  ];
+}
+
+/** One query of rpmspec, and the file below the build's folder that it is written to. */
+interface SpecQuestion {
+  readonly words: readonly string[];
+  readonly file: string;
+}
+
+/** What an `expand` task asks: fields end in a line end, and begin with a word and a tab. */
+const specQuestions: readonly SpecQuestion[] = [
+  { words: ['--parse'], file: expansionFiles.spec },
+  {
+    words: [
+      '--query',
+      '--srpm',
+      '--queryformat',
+      'nevr\t%{NAME}\t%{EPOCH}\t%{VERSION}\t%{RELEASE}\n[requires\t%{REQUIRENEVRS}\n][conflicts\t%{CONFLICTNEVRS}\n]' +
+        '[buildarch\t%{BUILDARCHS}\n][exclusivearch\t%{EXCLUSIVEARCH}\n][excludearch\t%{EXCLUDEARCH}\n]' +
+        '[source\t%{SOURCE}\n][patch\t%{PATCH}\n]',
+    ],
+    file: expansionFiles.source,
+  },
+  {
+    words: [
+      '--query',
+      '--builtrpms',
+      '--queryformat',
+      'package\t%{NAME}\t%{EPOCH}\t%{VERSION}\t%{RELEASE}\t%{ARCH}\n[provides\t%{PROVIDENEVRS}\n][requires\t%{REQUIRENEVRS}\n]',
+    ],
+    file: expansionFiles.packages,
+  },
+];
+
+/**
+ * The words that expand a spec: a shell that calls rpmspec once for each question, its answers in files of `answers`, so that
+ * warnings do not mix with them.
+ */
+export function rpmspecArgv(task: BuildTask, answers: string, options: RpmbuildOptions): string[] {
+  const calls = specQuestions.map(
+    ({ words, file }) =>
+      `${[options.rpmbuild, ...words, ...macroWords(task, options), options.input].map(shellWord).join(' ')} > ${shellWord(`${answers}/${file}`)}`,
+  );
+  return ['/bin/sh', '-c', calls.join(' && ')];
+}
+
+function shellWord(word: string): string {
+  return `'${word.replaceAll("'", "'\\''")}'`;
+}
+
+/** The macros of a task, as words for rpmbuild and rpmspec alike. */
+function macroWords(task: BuildTask, options: RpmbuildOptions): string[] {
   const { folders } = options;
   const own: Record<string, string> = {
     _topdir: folders.topdir,
@@ -46,14 +106,9 @@ export function rpmbuildArgv(task: BuildTask, options: RpmbuildOptions): string[
     ...options.macros,
   };
   return [
-    options.rpmbuild,
-    ...(task.kind === 'source' ? ['-bs'] : ['--rebuild']),
-    // Making an SRPM compiles nothing, so nothing needs to be installed for it.
-    ...(options.checkBuildRequires && task.kind === 'binary' ? [] : ['--nodeps']),
     ...(options.target === undefined ? [] : ['--target', `${options.target}-linux`]),
     ...Object.entries(own).flatMap(([name, value]) => ['--define', `${name} ${value}`]),
     ...macroArguments(task.buildroot.macros ?? {}),
-    options.input,
   ];
 }
 

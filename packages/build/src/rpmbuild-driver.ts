@@ -11,12 +11,18 @@
 import { mkdir, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Abortable } from '@distrokit/rpm';
-import { claimFolder, movePackages, removeFolder } from './build-folder.js';
+import { claimFolder, removeFolder } from './build-folder.js';
 import { runCommand } from './command.js';
 import type { BuildDriver, BuildTask, DriverOptions, DriverOutcome, DriverReport } from './driver.js';
 import { BuildError } from './errors.js';
-import { unusable } from './root-driver.js';
-import { type BuildFolders, buildEnvironment, rpmbuildArgv } from './rpmbuild-command.js';
+import { collectResults, unusable } from './root-driver.js';
+import {
+  type BuildFolders,
+  buildEnvironment,
+  type RpmbuildOptions,
+  rpmbuildArgv,
+  rpmspecArgv,
+} from './rpmbuild-command.js';
 import { insideFolder, sandboxArgv } from './sandbox.js';
 import { buildPath, findTool } from './tool.js';
 
@@ -67,7 +73,10 @@ export function rpmbuildDriver(options: RpmbuildDriverOptions): BuildDriver {
   const run = async (task: BuildTask, runOptions: DriverOptions): Promise<DriverOutcome> => {
     const { root, arch } = task.buildroot;
     if (root.kind !== 'host') throw unusable(name, 'a buildroot of kind host', root.kind);
+    if (task.kind === 'requires') throw unusable(name, 'a driver whose root can be added to', 'this machine itself');
     const report = found ?? (await probe(runOptions));
+    if (task.kind === 'expand' && report.isolation === 'none')
+      throw unusable(name, 'new namespaces, since reading a spec runs its code', 'isolation none');
     const folder = await claimFolder(workFolder, 'build');
     try {
       const inside = report.isolation === 'namespace' ? insideFolder : folder;
@@ -88,13 +97,14 @@ export function rpmbuildDriver(options: RpmbuildDriverOptions): BuildDriver {
         task.kind === 'binary'
           ? { input: show(task.srpmPath, 'input.src.rpm') }
           : specInput(task.specPath, task.sourceFolder, show);
-      const argv = rpmbuildArgv(task, {
-        rpmbuild: await findTool('rpmbuild'),
+      const options: RpmbuildOptions = {
+        rpmbuild: await findTool(task.kind === 'expand' ? 'rpmspec' : 'rpmbuild'),
         folders,
         ...input,
         target: arch === undefined || arch === report.arch ? undefined : arch,
         checkBuildRequires: report.buildRequires === 'checked',
-      });
+      };
+      const argv = task.kind === 'expand' ? rpmspecArgv(task, inside, options) : rpmbuildArgv(task, options);
       const env = buildEnvironment(task, folders);
       const command =
         report.isolation === 'none'
@@ -122,9 +132,7 @@ export function rpmbuildDriver(options: RpmbuildDriverOptions): BuildDriver {
         onLine: runOptions.onLog,
         signal: runOptions.signal,
       });
-      if (outcome.ending === 'exited' && outcome.exitStatus === 0) {
-        await movePackages(join(folder, 'top', task.kind === 'source' ? 'SRPMS' : 'RPMS'), runOptions.resultFolder);
-      }
+      if (outcome.ending === 'exited' && outcome.exitStatus === 0) await collectResults(task, folder, runOptions);
       return {
         report,
         ending: outcome.ending,

@@ -7,7 +7,7 @@
  * Reference: rpmbuild(8); rpm, build/parseChangelog.c (date forms)
  */
 import { readdir, readFile, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { quote } from '@distrokit/rpm';
 import { type BuildOptions, type BuildResult, type BuiltPackage, badSource, runTask } from './build-package.js';
 import type { Buildroot } from './buildroot.js';
@@ -31,6 +31,29 @@ export async function buildSourcePackage(
   options: BuildOptions = {},
 ): Promise<SourcePackageResult> {
   const started = performance.now();
+  const { specPath, sourceFolder, sourceDate } = await findSpec(folder, buildroot);
+  if (sourceDate === undefined) {
+    throw badSource(
+      `spec ${quote(basename(specPath))}`,
+      'a changelog entry or "sourceDate"',
+      'neither: the SRPM would carry the time of day',
+    );
+  }
+  const { packages, ...result } = await runTask(
+    { kind: 'source', specPath, sourceFolder, buildroot, sourceDate },
+    undefined,
+    driver,
+    options,
+    started,
+  );
+  return { ...result, srpm: packages[0] as BuiltPackage };
+}
+
+/** The one spec of a folder, where its sources lie, and its time: the buildroot's, else its newest changelog entry. Throws BUILD_BAD_SOURCE. */
+export async function findSpec(
+  folder: string,
+  buildroot: Buildroot,
+): Promise<{ readonly specPath: string; readonly sourceFolder: string; readonly sourceDate: Date | undefined }> {
   const specFolder = (await isFolder(join(folder, 'SPECS'))) ? join(folder, 'SPECS') : folder;
   const sourceFolder = (await isFolder(join(folder, 'SOURCES'))) ? join(folder, 'SOURCES') : folder;
   const specs = (await readdir(specFolder)).filter((name) => name.endsWith('.spec')).sort();
@@ -44,21 +67,7 @@ export async function buildSourcePackage(
   }
   const specPath = join(specFolder, spec);
   const sourceDate = buildroot.sourceDate ?? newestChangelogDate(await readFile(specPath, 'latin1'));
-  if (sourceDate === undefined) {
-    throw badSource(
-      `spec ${quote(spec)}`,
-      'a changelog entry or "sourceDate"',
-      'neither: the SRPM would carry the time of day',
-    );
-  }
-  const { packages, ...result } = await runTask(
-    { kind: 'source', specPath, sourceFolder, buildroot, sourceDate },
-    undefined,
-    driver,
-    options,
-    started,
-  );
-  return { ...result, srpm: packages[0] as BuiltPackage };
+  return { specPath, sourceFolder, sourceDate };
 }
 
 /** The date of the first changelog entry, at noon as rpm has it, or at its own time; undefined when there is none to read. */
