@@ -2,15 +2,13 @@
  * rpm 6 as the judge of signatures that the rpm of this machine cannot judge: v6 packages, OPENPGP, ECDSA, several
  * signatures, post-quantum ones.
  *
- * Makes a root of a newer Debian with the package manager (half a minute, kept for the next run), packages of ours in
- * v4 and v6 signed with every kind of key, good and damaged, and compares verdicts. Ours must not be weaker. Where the
- * corpus lies beside the repository, its signed packages are judged as well.
+ * In the root of a newer Debian: packages of ours in v4 and v6, signed with every kind of key, good and damaged. Verdicts
+ * are compared; ours must not be weaker. Where the corpus lies beside the repository, its signed packages are judged too.
  *
  *     node --import tsx scripts/judge-newer-rpm.ts [ROOT]        needs root, mmdebstrap and the apt mirror
  *
  * Exit status 0 when all verdicts agree, 1 when one does not, 2 when there is no judge on this machine.
  */
-import { spawnSync } from 'node:child_process';
 import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -28,51 +26,14 @@ import {
   signPackage,
   verifyPackage,
 } from '@distrokit/sign';
+import { newerDebian } from './newer-debian.js';
 
-const root = process.argv[2] ?? '/var/cache/distrokit/newer-rpm-root';
+const debian = newerDebian(process.argv[2]);
+const root = debian.path;
+const inRoot = debian.run;
 const createdAt = new Date('2026-01-01T00:00:00Z');
 const signedAt = new Date('2026-11-22T00:00:00Z');
 const at = new Date('2026-11-23T00:00:00Z');
-const tools = ['rpm', 'librpm-sequoia-1', 'sq', 'sqv', 'gosop'];
-
-interface Outcome {
-  readonly status: number | null;
-  readonly text: string;
-}
-
-function run(program: string, args: readonly string[], input?: string): Outcome {
-  const done = spawnSync(program, args, { encoding: 'utf8', maxBuffer: 1 << 28, ...(input ? { input } : {}) });
-  return { status: done.status, text: `${done.stdout ?? ''}${done.stderr ?? ''}` };
-}
-
-const inRoot = (...args: string[]): Outcome => run('chroot', [root, ...args]);
-
-function makeRoot(): void {
-  if (inRoot('rpmkeys', '--version').status === 0) return;
-  rmSync(root, { recursive: true, force: true });
-  mkdirSync(root, { recursive: true });
-  const listed = run('apt-get', ['indextargets', '--format', '$(ORIGIN) $(LABEL) $(REPO_URI)']).text;
-  const mirror = /^Debian Debian (\S+)$/m.exec(listed)?.[1];
-  if (!mirror || run('mmdebstrap', ['--version']).status !== 0) {
-    console.error('no judge: this needs mmdebstrap and an apt mirror of Debian');
-    process.exit(2);
-  }
-  const made = run('mmdebstrap', [
-    '--mode=root',
-    '--variant=apt',
-    `--include=${tools.join()}`,
-    '--aptopt=Apt::Install-Recommends "false"',
-    '--aptopt=Acquire::Check-Valid-Until "false"',
-    'sid',
-    root,
-    `deb ${mirror} sid main`,
-  ]);
-  if (made.status !== 0) {
-    rmSync(root, { recursive: true, force: true });
-    console.error(`no judge: ${made.text.trim().split('\n').slice(-3).join('\n')}`);
-    process.exit(2);
-  }
-}
 
 async function collect(chunks: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
   const all: Uint8Array[] = [];
@@ -211,13 +172,7 @@ async function gosop(folder: string, one: Case): Promise<boolean> {
   return inRoot('sh', '-c', `gosop verify ${inside}/signature ${inside}/0.asc < ${inside}/header`).status === 0;
 }
 
-makeRoot();
 console.log(inRoot('rpm', '--version').text.trim());
-console.log(
-  inRoot('dpkg-query', '-W', ...tools)
-    .text.trim()
-    .replace(/\s*\n\s*/g, ', '),
-);
 const work = mkdtempSync(join(root, 'tmp/judge-'));
 let differences = 0;
 try {

@@ -39,9 +39,10 @@ if (!corpusPresent) {
   test('a filelists-ext of createrepo_c, read and written again, has the same bytes', async () => {
     const folder = corpusPath('repodata', 'createrepo_c', 'repo_04');
     const repository = await openRepositoryAt(folder, { verifyRepomd: 'unsigned' });
-    const theirs = gunzipSync(
-      readFileSync(join(folder, repomdRecord(repository.repomd, 'filelists-ext').location)),
-    ).toString();
+    // The line break at the end of this file is its editor's: createrepo_c 1.2 writes none (scripts/judge-newer-repo.ts).
+    const theirs = gunzipSync(readFileSync(join(folder, repomdRecord(repository.repomd, 'filelists-ext').location)))
+      .toString()
+      .trimEnd();
     const digests = new Map(
       [...theirs.matchAll(/<file hash="([0-9a-f]+)">([^<]+)<\/file>/g)].map(([, hash, path]) => [path, hash]),
     );
@@ -103,7 +104,7 @@ test('filelists-ext has the digests that rpm has, and goes when an update makes 
     const found = [...xml.matchAll(/<file(?: type="[a-z]+")?(?: hash="([0-9a-f]{64})")?>([^<]+)<\/file>/g)];
     expect(found.map(([, digest, path]) => [path, digest ?? ''])).toEqual(expected);
     expect(expected.filter(([, digest]) => digest !== '').length).toBeGreaterThan(4);
-    expect(xml.match(/<checksum type="[^"]*"\/>/g)).toEqual(['<checksum type=""/>', '<checksum type="sha256"/>']);
+    expect(xml.match(/<checksum type="[^"]*"\/>/g)).toEqual(['<checksum type="sha256"/>', '<checksum type="sha256"/>']);
 
     await updateRepository(store, { remove: [names[1] ?? ''] }, { ...options, revision: '2' });
     const updated = await openRepositoryAt(folder.path, { verifyRepomd: 'unsigned' });

@@ -45,7 +45,8 @@ const fileDigestTypes: Readonly<Record<number, string>> = {
  * filelists-ext.xml, whole: filelists with the digest of each file that has one. In the order given.
  *
  * Records need their files with digests (`recordFromFile` with `fileDigests`). The algorithm is told by the length of a
- * digest; it stays empty for a package whose files have none. Throws REPO_BAD_TEXT, TypeError for a record without files.
+ * digest; where no file has one it is said to be SHA-256, as the reference says of packages by rpm 4.6 and newer. Throws
+ * REPO_BAD_TEXT, TypeError for a record without files.
  */
 export function encodeFilelistsExt(records: readonly PackageRecord[], policy: TextPolicy): string {
   let out = `<?xml version="1.0" encoding="UTF-8"?>\n<filelists-ext xmlns="http://linux.duke.edu/metadata/filelists-ext" packages="${records.length}">\n`;
@@ -54,8 +55,9 @@ export function encodeFilelistsExt(records: readonly PackageRecord[], policy: Te
       throw new TypeError(`"packages": the record of ${quote(record.name)} was read without files`);
     }
     const xml = new PackageText(record, policy);
-    const digest = record.files.find((file) => file.digest !== undefined && file.digest !== '')?.digest ?? '';
-    out += `${encodePackageStart(record, xml)}  <checksum type="${fileDigestTypes[digest.length] ?? ''}"/>\n`;
+    const digest = record.files.find((file) => file.digest !== undefined && file.digest !== '')?.digest;
+    const algorithm = digest === undefined ? 'sha256' : (fileDigestTypes[digest.length] ?? '');
+    out += `${encodePackageStart(record, xml)}  <checksum type="${algorithm}"/>\n`;
     for (let at = 0; at < record.files.length; at++) {
       const file = record.files[at] as RepositoryFile;
       const type = file.type === 'file' ? '' : ` type="${file.type}"`;
@@ -67,8 +69,7 @@ export function encodeFilelistsExt(records: readonly PackageRecord[], policy: Te
     }
     out += '</package>\n';
   }
-  // The reference ends this one document with a line break.
-  return `${out}</filelists-ext>\n`;
+  return `${out}</filelists-ext>`;
 }
 
 /** `<package …>` and `<version …/>` as filelists and other begin. */
