@@ -3,11 +3,6 @@
  * the test's own for what s3rver does not do. s3rver 3.7.1 takes any signature of version 4 and passes over If-Match
  * and If-None-Match; `signedBucket` checks the one and honours the others.
  */
-import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
 import {
   fetchBytes,
   memoryStore,
@@ -22,13 +17,14 @@ import {
   type S3FetchFunction,
   type S3StoreOptions,
   s3Store,
-  signS3Request,
   updateRepository,
   verifyPublished,
   writeRepository,
 } from '@distrokit/repo/node';
+import { signS3Request } from '@distrokit/rpm';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type SignedBucket, signedBucket } from '../repo/s3-server.js';
+import { type S3Server, startS3rver } from '../repo/s3rver.js';
 
 const at = (seconds: number): Date => new Date(1_800_000_000_000 + seconds * 1000);
 const utf8 = (text: string): Uint8Array => new TextEncoder().encode(text);
@@ -101,43 +97,18 @@ function counting(): { readonly fetch: S3FetchFunction; readonly bytes: Map<stri
   };
 }
 
-let server: ChildProcess;
-let serverFolder: string;
+let server: S3Server;
 let s3rver: Omit<S3StoreOptions, 'fetch'>;
 let own: SignedBucket;
 let signed: S3StoreOptions;
 beforeAll(async () => {
-  serverFolder = mkdtempSync(join(tmpdir(), 'distrokit-s3-'));
-  const program = join(dirname(createRequire(import.meta.url).resolve('s3rver/package.json')), 'bin/s3rver.js');
-  const words = ['-d', serverFolder, '-a', '127.0.0.1', '-p', '0', '-s', '--no-vhost-buckets'];
-  // Its continuation tokens are in DES, which the platform's OpenSSL keeps apart.
-  server = spawn(process.execPath, ['--openssl-legacy-provider', program, ...words, '--configure-bucket', 'bucket'], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  const port = await new Promise<string>((resolve, reject) => {
-    let output = '';
-    server.once('close', (code) => reject(new Error(`s3rver ended with ${code}`)));
-    server.stdout?.on('data', (chunk: Buffer) => {
-      output += chunk.toString();
-      const found = /listening on \S+:(\d+)/.exec(output)?.[1];
-      if (found !== undefined) resolve(found);
-    });
-  });
-  s3rver = {
-    bucketUrl: `http://127.0.0.1:${port}/bucket`,
-    region: 'us-east-1',
-    credentials: { accessKeyId: 'S3RVER', secretAccessKey: 'S3RVER' },
-    // The server compares with its own clock.
-    at: () => new Date(),
-  };
+  server = await startS3rver();
+  s3rver = server.place;
   own = await signedBucket(3);
   signed = { fetch, bucketUrl: own.bucketUrl, region: 'x-1', credentials: own.credentials, at: () => at(0) };
 });
 afterAll(async () => {
-  const closed = new Promise((resolve) => server.once('close', resolve));
-  server.kill();
-  await closed;
-  rmSync(serverFolder, { recursive: true, force: true });
+  await server.close();
   await own.close();
 });
 

@@ -7,7 +7,7 @@
 import { createHash, createHmac } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import type { S3Credentials } from '@distrokit/repo/node';
+import type { S3Credentials } from '@distrokit/rpm';
 
 export interface SignedBucket {
   readonly bucketUrl: string;

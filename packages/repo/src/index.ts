@@ -96,7 +96,6 @@ export {
   writeRepository,
 } from './repository-writer.js';
 export { planRetention, type RetentionFacts, type RetentionPolicy, type RetentionVerdict } from './retention.js';
-export { type S3Credentials, type S3Request, signS3Request } from './s3-signature.js';
 export { type S3FetchFunction, type S3StoreOptions, s3Store } from './s3-store.js';
 export { memoryStore, type RepositoryStore, type StoredFile, type WriteOptions } from './store.js';
 export { formatTreeinfo, parseProductId, parseTreeinfo, type Treeinfo } from './treeinfo.js';

@@ -6,10 +6,9 @@
  *
  * Reference: Amazon S3 API, PutObject, GetObject, HeadObject, DeleteObject, ListObjectsV2
  */
-import { type Abortable, digestBytes } from '@distrokit/rpm';
+import { type Abortable, digestBytes, type S3Credentials, s3Path, s3Query, signS3Request } from '@distrokit/rpm';
 import type { RepoError } from './errors.js';
 import { bodyOf, concatenated, notFound, type StoreTask, storeFailed, tooLarge } from './fetcher.js';
-import { type S3Credentials, s3Path, s3Query, signS3Request } from './s3-signature.js';
 import { checkStorePath, conflict, type RepositoryStore, type StoredFile } from './store.js';
 import { childrenOf, childText, parseXmlTree } from './xml-tree.js';
 

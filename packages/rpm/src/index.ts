@@ -159,6 +159,7 @@ export {
   type RichTerm,
   richDependencyTerms,
 } from './rich-dependency.js';
+export { type S3Credentials, type S3Request, s3Path, s3Query, signS3Request } from './s3-signature.js';
 export {
   type ScriptFlags,
   type Scriptlet,

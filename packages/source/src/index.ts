@@ -85,6 +85,7 @@ export type { GitTagVerifier } from './git-tag.js';
 export {
   type DirectoryLookasideOptions,
   directoryLookaside,
+  type HttpLookasideFetch,
   type HttpLookasideOptions,
   httpLookaside,
   type Lookaside,
@@ -138,6 +139,7 @@ export {
   type SourcePolicy,
 } from './policy.js';
 export { type MadeFrom, Provenance, type ProvenanceNode } from './provenance.js';
+export { type S3Lookaside, type S3LookasideFetch, type S3LookasideOptions, s3Lookaside } from './s3-lookaside.js';
 export { decodeSpec, findSpec, type ReadTreeOptions, readSourceTree, readTreeSpec } from './source-tree.js';
 export { formatSources, parseSources, type SourceEntry, type SourcesStyle } from './sources-file.js';
 export { parseSpec, type Spec } from './spec.js';

@@ -85,6 +85,12 @@ export function directoryLookaside(directory: string, options: DirectoryLookasid
   };
 }
 
+/** The part of `fetch` that is used. */
+export type HttpLookasideFetch = (
+  url: string,
+  init: { readonly headers: Record<string, string>; readonly signal?: AbortSignal },
+) => Promise<Response>;
+
 /** Where and how an HTTP store is asked. */
 export interface HttpLookasideOptions {
   /**
@@ -93,7 +99,7 @@ export interface HttpLookasideOptions {
    */
   readonly template: string;
   /** Makes the requests; `globalThis.fetch` does. Nothing is fetched by any other way. */
-  readonly fetch: (url: string, init: { headers: Record<string, string>; signal?: AbortSignal }) => Promise<Response>;
+  readonly fetch: HttpLookasideFetch;
   /** Package name and branch, where the template asks for them. */
   readonly name?: string | undefined;
   readonly branch?: string | undefined;
@@ -173,7 +179,8 @@ export function systemWord(error: unknown): string {
   return String(error);
 }
 
-function fillPattern(
+/** A pattern with the entry's values in it. Throws TypeError for a variable that nobody gave, SOURCE_BAD_FILENAME. */
+export function fillPattern(
   pattern: string,
   entry: SourceEntry,
   names: { readonly name?: string | undefined; readonly branch?: string | undefined },

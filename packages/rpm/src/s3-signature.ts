@@ -1,9 +1,9 @@
 /**
- * The signature of a request to an S3-compatible store.
+ * The signature of a request to an S3-compatible store, in which packages, repodata and sources alike may lie.
  *
  * Reference: AWS Signature Version 4, "Authenticating Requests: Using the Authorization Header"
  */
-import { digestBytes } from '@distrokit/rpm';
+import { digestBytes } from './hasher.js';
 
 /** Who asks. Never part of a message. */
 export interface S3Credentials {
