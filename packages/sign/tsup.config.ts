@@ -1,3 +1,4 @@
 import { door } from '../../scripts/tsup-door.js';
 
-export default door(['index', 'node']);
+// verify-worker.js is no door: verifyPackageFiles starts its threads with it.
+export default door(['index', 'node', 'verify-worker']);

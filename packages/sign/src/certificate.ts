@@ -7,7 +7,7 @@
  *
  * Reference: RFC 9580, sections 5.2.1, 5.2.4 and 10.1
  */
-import { digestOf, hashName, isKnownHash } from './hash.js';
+import { createCoveredHasher, hashName, isKnownHash } from './hash.js';
 import { decodeSignature, type PublicKeyPacket, type SignaturePacket, TAG_SIGNATURE } from './packet.js';
 import { checkArithmetic, isSupportedKey, keyBits } from './public-key.js';
 import { find, SUBPACKET, unknownCritical } from './subpacket.js';
@@ -260,9 +260,10 @@ function holds(certificate: Certificate, signature: SignaturePacket, data: Signe
     unknownCritical(signature.hashed) === undefined &&
     (by !== certificate.primary || isOwn(certificate, signature))
   ) {
-    if (isKnownHash(signature.hashAlgorithm)) {
-      const digest = digestOf(signature.hashAlgorithm, signature.salt, ...data(signature), signature.trailer);
-      good = checkArithmetic(by, signature, digest) === 'good';
+    const hasher = createCoveredHasher(signature.keyAlgorithm, signature.hashAlgorithm);
+    if (hasher) {
+      for (const part of [signature.salt, ...data(signature), signature.trailer]) hasher.update(part);
+      good = checkArithmetic(by, signature, hasher.finish()) === 'good';
     }
   }
   verified.set(signature, good);

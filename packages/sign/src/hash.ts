@@ -10,11 +10,25 @@ import { md5, ripemd160, sha1 } from '@noble/hashes/legacy.js';
 import { sha224, sha256, sha384, sha512 } from '@noble/hashes/sha2.js';
 import { sha3_256, sha3_512 } from '@noble/hashes/sha3.js';
 import { fromHex } from './bytes.js';
+import { ecdsaVerifier, type NodeKey, nodeCrypto } from './node-crypto.js';
 
 /** A digest in the making. */
 export interface Hasher {
   update(bytes: Uint8Array): void;
   digest(): Uint8Array;
+}
+
+/** What a signature covers, hashed. */
+export interface Covered {
+  readonly digest: Uint8Array;
+  /** Checks an ECDSA signature over the same bytes, once: the second answer is `undefined`. See `ecdsaVerifier`. */
+  readonly verifyEcdsa?: (key: NodeKey, signature: Uint8Array) => boolean | undefined;
+}
+
+/** `Covered` in the making. */
+export interface CoveredHasher {
+  update(bytes: Uint8Array): void;
+  finish(): Covered;
 }
 
 type Noble = { create(): { update(bytes: Uint8Array): unknown; digest(): Uint8Array } };
@@ -55,13 +69,29 @@ export function isBrokenHash(algorithm: number): boolean {
 export function createHasher(algorithm: number): Hasher | undefined {
   const entry = hashes[algorithm];
   if (!entry) return undefined;
-  const crypto = entry[1] === '' ? undefined : nodeCrypto();
-  if (crypto) {
-    const hash = crypto.createHash(entry[1]);
+  if (nodeCrypto && entry[1] !== '') {
+    const hash = nodeCrypto.createHash(entry[1]);
     return { update: (bytes) => void hash.update(bytes), digest: () => new Uint8Array(hash.digest()) };
   }
   const hash = entry[3].create();
   return { update: (bytes) => void hash.update(bytes), digest: () => hash.digest() };
+}
+
+const ECDSA = 19;
+
+/** Hashes what a signature of a public-key algorithm covers, `undefined` for an unknown hash. */
+export function createCoveredHasher(keyAlgorithm: number, hashAlgorithm: number): CoveredHasher | undefined {
+  const hasher = createHasher(hashAlgorithm);
+  if (!hasher) return undefined;
+  const verifier = keyAlgorithm === ECDSA ? ecdsaVerifier(hashes[hashAlgorithm]![1]) : undefined;
+  if (!verifier) return { update: (bytes) => hasher.update(bytes), finish: () => ({ digest: hasher.digest() }) };
+  return {
+    update: (bytes) => {
+      hasher.update(bytes);
+      verifier.update(bytes);
+    },
+    finish: () => ({ digest: hasher.digest(), verifyEcdsa: verifier.verify }),
+  };
 }
 
 /** The digest of the parts, one after the other. Throws RangeError for an unknown number: ask `isKnownHash` first. */
@@ -76,14 +106,4 @@ export function digestOf(algorithm: number, ...parts: readonly Uint8Array[]): Ui
 export function digestInfoPrefix(algorithm: number): Uint8Array | undefined {
   const entry = hashes[algorithm];
   return entry && fromHex(entry[2]);
-}
-
-/** The part of `node:crypto` that is used. */
-interface NodeCrypto {
-  createHash(name: string): { update(bytes: Uint8Array): unknown; digest(): Uint8Array };
-}
-
-function nodeCrypto(): NodeCrypto | undefined {
-  const process = (globalThis as { process?: { getBuiltinModule?: (name: string) => unknown } }).process;
-  return process?.getBuiltinModule?.('node:crypto') as NodeCrypto | undefined;
 }

@@ -3,6 +3,8 @@
  * files and signers behind other programs.
  */
 
+import './curves.js';
+
 export {
   type AttestationReport,
   assertAttested,

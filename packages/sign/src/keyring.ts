@@ -55,10 +55,16 @@ export class Keyring {
   readonly keys: readonly KeyringKey[];
   /** What was left out: unknown versions and algorithms, broken packets. */
   readonly skipped: readonly SkippedKey[];
+  readonly #sources: readonly (string | Uint8Array)[];
   readonly #certificates: readonly Certificate[];
   readonly #byKeyId = new Map<string, FoundKey[]>();
 
-  private constructor(certificates: readonly Certificate[], skipped: readonly SkippedKey[]) {
+  private constructor(
+    sources: readonly (string | Uint8Array)[],
+    certificates: readonly Certificate[],
+    skipped: readonly SkippedKey[],
+  ) {
+    this.#sources = sources;
     this.#certificates = certificates;
     this.skipped = skipped;
     this.keys = certificates.map(describe);
@@ -94,7 +100,12 @@ export class Keyring {
         merged.set(certificate.primary.fingerprint, known ? mergeCertificates(known, certificate) : certificate);
       }
     }
-    return new Keyring([...merged.values()], skipped);
+    return new Keyring(sources, [...merged.values()], skipped);
+  }
+
+  /** @internal What the keyring was made from: another thread makes its own of it. */
+  get sources(): readonly (string | Uint8Array)[] {
+    return this.#sources;
   }
 
   /** @internal The certificates themselves, for this package. */

@@ -11,3 +11,9 @@ export {
   signPackages,
 } from './sign-packages.js';
 export { appendToLog, readLog, type StoredLog } from './transparency-log.js';
+export {
+  type VerifyFilesOptions,
+  type VerifyReport,
+  type VerifyResult,
+  verifyPackageFiles,
+} from './verify-packages.js';

@@ -7,10 +7,11 @@
  *
  * Reference: RFC 9580, sections 5.2.3, 5.5 and 13.2
  */
-import * as openpgp from 'openpgp';
+import type { PrivateKey } from 'openpgp';
 import { decodeArmor, encodeArmor, isArmored } from './armor.js';
 import { encodeBase64Url, fromHex } from './bytes.js';
-import { isEcdsaCurve, signEcdsa, signEdwards } from './curves.js';
+import { isEcdsaCurve } from './curve-arithmetic.js';
+import { signEcdsa, signEdwards } from './curves.js';
 import { SignError } from './errors.js';
 import { digestOf, SHA512 } from './hash.js';
 import { keyAlgorithmName, type PublicKeyPacket } from './packet.js';
@@ -54,6 +55,7 @@ export async function generateKey(options: {
   if (!name && !email) throw badKey('a user id', 'an empty one');
   const seconds = expiresAt ? Math.floor((expiresAt.getTime() - createdAt.getTime()) / 1000) : 0;
   if (seconds < 0) throw new RangeError('"expiresAt" must be after "createdAt"');
+  const openpgp = await library();
   const { privateKey, publicKey } = await openpgp.generateKey({
     ...keyKinds[kind],
     userIDs: [{ ...(name ? { name } : {}), ...(email ? { email } : {}) }],
@@ -119,6 +121,9 @@ const keyKinds = {
   'v6-rsa4096': { type: 'rsa', rsaBits: 4096 },
 } as const;
 
+/** Loaded when a private key is made or opened: who only verifies does not wait for it. */
+const library = (): Promise<typeof import('openpgp')> => import('openpgp');
+
 /** Fields of the library's secret key packet. Not documented by it: the version is pinned, and tests sign with every kind. */
 interface SecretPacket {
   readonly publicParams: { readonly n?: Uint8Array; readonly e?: Uint8Array };
@@ -131,13 +136,13 @@ interface SecretPacket {
   } | null;
 }
 
-async function readPrivateKey(source: string | Uint8Array): Promise<openpgp.PrivateKey> {
+async function readPrivateKey(source: string | Uint8Array): Promise<PrivateKey> {
   try {
     const armored = typeof source === 'string' || isArmored(source);
     const text = typeof source === 'string' ? source : armored ? new TextDecoder('latin1').decode(source) : '';
     const block = armored ? decodeArmor(text).find(({ kind }) => kind === 'PRIVATE KEY BLOCK')?.bytes : source;
     if (!block) throw badKey('an armored private key', 'none');
-    return await openpgp.readPrivateKey({ binaryKey: block as Uint8Array, config: { minRSABits: 1024 } });
+    return await (await library()).readPrivateKey({ binaryKey: block as Uint8Array, config: { minRSABits: 1024 } });
   } catch (error) {
     if (error instanceof SignError) throw error;
     // The library's message could quote the input: it does not travel on, not even as a cause.
@@ -145,15 +150,12 @@ async function readPrivateKey(source: string | Uint8Array): Promise<openpgp.Priv
   }
 }
 
-async function openPrivateKey(
-  source: string | Uint8Array,
-  passphrase: string | undefined,
-): Promise<openpgp.PrivateKey> {
+async function openPrivateKey(source: string | Uint8Array, passphrase: string | undefined): Promise<PrivateKey> {
   const key = await readPrivateKey(source);
   if (key.isDecrypted()) return key;
   if (passphrase === undefined) throw badKey('a passphrase', 'a locked key and none');
   try {
-    return await openpgp.decryptKey({ privateKey: key, passphrase });
+    return await (await library()).decryptKey({ privateKey: key, passphrase });
   } catch {
     throw badKey('the right passphrase', 'another one');
   }

@@ -5,7 +5,7 @@
  * killed between two pages of the write leaves a journal that the next run plays to its end. A file that must grow is
  * written anew beside the old one and takes its name when it is complete.
  */
-import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
+import { constants } from 'node:fs';
 import { chmod, chown, type FileHandle, open, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import {
@@ -19,6 +19,7 @@ import {
 } from '@distrokit/rpm';
 import type { Keyring } from './keyring.js';
 import { type SignedPackage, type SignPackageOptions, signPackage } from './package-signature.js';
+import { PackageSource } from './package-source.js';
 import { type VerifyPackageOptions, verifyPackage } from './package-verification.js';
 import type { VerificationReport } from './report.js';
 import type { Signer } from './signer.js';
@@ -36,9 +37,14 @@ export async function verifyPackageFile(
   keyring: Keyring,
   options: VerifyPackageOptions,
 ): Promise<VerificationReport> {
-  const whole = readSmallFile(path);
-  if (whole) return verifyPackage(await readPackage(whole), keyring, options);
-  return withPackage(path, 'r', (pkg) => verifyPackage(pkg, keyring, options));
+  const source = new PackageSource(path);
+  try {
+    const pkg = await readPackage(source, options?.signal ? { signal: options.signal } : {});
+    source.pass();
+    return await verifyPackage(pkg, keyring, options);
+  } finally {
+    source.close();
+  }
 }
 
 /**
@@ -58,37 +64,11 @@ export async function changePackageFile(
   change: (pkg: RpmPackage) => Promise<SignedPackage> | SignedPackage,
 ): Promise<FileChange> {
   await finishJournal(path);
-  return withPackage(path, 'r+', async (pkg, file) => {
+  return withPackage(path, async (pkg, file) => {
     const signed = await change(pkg);
     if (signed.fitsInPlace) return writeInPlace(path, file, signed);
     return rewriteFile(path, file, signed);
   });
-}
-
-/** Files up to this size are read at once to be verified. */
-const WHOLE_READ_BYTES = 4 * 1024 * 1024;
-
-/**
- * The bytes of a small file, `undefined` for others. Read in place of the event loop: each step through the thread pool
- * would take longer than the read itself, and many packages are verified one after the other.
- */
-function readSmallFile(path: string): Uint8Array | undefined {
-  const file = openSync(path, 'r');
-  try {
-    const stat = fstatSync(file);
-    if (!stat.isFile() || stat.size > WHOLE_READ_BYTES) return undefined;
-    // Not zeroed first: only what was read is handed out.
-    const buffer = Buffer.allocUnsafeSlow(stat.size);
-    let done = 0;
-    while (done < stat.size) {
-      const count = readSync(file, buffer, done, stat.size - done, done);
-      if (count === 0) break;
-      done += count;
-    }
-    return new Uint8Array(buffer.buffer, 0, done);
-  } finally {
-    closeSync(file);
-  }
 }
 
 const JOURNAL_MAGIC = 'distrokit signature header 1\n';
@@ -193,10 +173,9 @@ async function writeAt(file: FileHandle, bytes: Uint8Array, position: number): P
 
 async function withPackage<Result>(
   path: string,
-  flags: 'r' | 'r+',
   use: (pkg: RpmPackage, file: FileHandle) => Promise<Result>,
 ): Promise<Result> {
-  const file = await open(path, flags);
+  const file = await open(path, 'r+');
   try {
     const { size } = await file.stat();
     return await use(await readPackage(fileSource(file, size)), file);

@@ -20,9 +20,15 @@ export interface VerifyPackageOptions extends Abortable {
   readonly at: Date;
   /** Also read the payload. Default false: the report then vouches for the header alone. */
   readonly payload?: boolean;
+  /**
+   * Whether the MD5 over header and payload is checked with the payload. Default true, as rpm 4 does: it refuses a package
+   * for a wrong one. It counts for nothing beside a SHA-256 and takes twice its time: false leaves it 'not-checked' where
+   * the header has a better digest of the payload, as rpm 6 does.
+   */
+  readonly legacy?: boolean;
 }
 
-const knownOptions: ReadonlySet<string> = new Set(['at', 'payload', 'signal']);
+const knownOptions: ReadonlySet<string> = new Set(['at', 'payload', 'legacy', 'signal']);
 
 /**
  * Verifies digests and signatures of a package against the keys of a keyring.
@@ -35,8 +41,8 @@ export async function verifyPackage(
   keyring: Keyring,
   options: VerifyPackageOptions,
 ): Promise<VerificationReport> {
-  const { at, payload = false } = checkOptions(options);
-  const digests = await checkDigests(pkg, options.signal ? { payload, signal: options.signal } : { payload });
+  const { at, payload = false, legacy = true, signal } = checkVerifyOptions(options);
+  const digests = await checkDigests(pkg, { payload, legacy, ...(signal ? { signal } : {}) });
   const pending = listSignatures(pkg).map((signature) => ({ signature, check: beginSignature(signature.bytes) }));
   for (const { check } of pending) check.update(pkg.header.bytes());
   const overPayload = pending.filter(({ signature }) => signature.covers === 'header+payload');
@@ -55,15 +61,18 @@ export async function verifyPackage(
   return { digests, signatures, notCovered: notCovered(pkg, ok, payload), ok };
 }
 
-function checkOptions(options: VerifyPackageOptions): VerifyPackageOptions {
+/** @internal Throws TypeError on an option that is unknown or of the wrong kind. */
+export function checkVerifyOptions(options: VerifyPackageOptions): VerifyPackageOptions {
   for (const name of Object.keys(options ?? {})) {
     if (!knownOptions.has(name)) throw new TypeError(`"${name}" is no option of verifyPackage`);
   }
   if (!(options?.at instanceof Date) || Number.isNaN(options.at.getTime())) {
     throw new TypeError('"at" must be a valid Date');
   }
-  if (options.payload !== undefined && typeof options.payload !== 'boolean') {
-    throw new TypeError('"payload" must be true or false');
+  for (const name of ['payload', 'legacy'] as const) {
+    if (options[name] !== undefined && typeof options[name] !== 'boolean') {
+      throw new TypeError(`"${name}" must be true or false`);
+    }
   }
   return options;
 }

@@ -1,16 +1,16 @@
 /**
  * Is this signature over this digest by this key: the mathematics, one algorithm after the other.
  *
- * RSA and DSA are a few lines of integer arithmetic (RSA is Node's own where there is one, five times faster); curves
- * and ML-DSA are in `curves.ts`.
- * An answer is
- * about the numbers alone: whether the key may sign, and whether the hash is still good, is decided elsewhere.
+ * RSA, ECDSA and EdDSA are Node's own where they are there (`node-crypto.ts`); else RSA and DSA are a few lines of integer
+ * arithmetic, and curves and ML-DSA are in `curves.ts`. An answer is about the numbers alone: whether the key may sign, and
+ * whether the hash is still good, is decided elsewhere.
  *
  * Reference: RFC 9580, sections 5.2.3 and 5.5.5; FIPS 186-5; draft-ietf-openpgp-pqc, section 5
  */
-import { concatBytes, encodeBase64Url, equalBytes, toHex } from './bytes.js';
-import { type EcdsaCurve, ecdsaNumberBytes, isEcdsaCurve, verifyEcdsa, verifyEdwards, verifyMlDsa } from './curves.js';
-import { digestInfoPrefix } from './hash.js';
+import { concatBytes, equalBytes, toHex } from './bytes.js';
+import { curves, type EcdsaCurve, ecdsaNumberBytes, isEcdsaCurve } from './curve-arithmetic.js';
+import { type Covered, digestInfoPrefix } from './hash.js';
+import { ecdsaKey, edwardsKey, type NodeKey, recoverRsa, rsaKey, verifyEdwardsByNode } from './node-crypto.js';
 import { type PublicKeyPacket, readMpi, type SignaturePacket } from './packet.js';
 
 /** What the numbers say; `unsupported` when no code here knows the algorithm or the curve. */
@@ -19,11 +19,11 @@ export type Arithmetic = 'good' | 'bad' | 'unsupported';
 /** Bits of an RSA modulus that are worked with: more would only burn time. rpm's libraries stop at 16,384 too. */
 const MAX_RSA_BITS = 16_384;
 
-/** Checks `signature.material` over `digest`. Malformed numbers are `bad`, never an exception. */
-export function checkArithmetic(key: PublicKeyPacket, signature: SignaturePacket, digest: Uint8Array): Arithmetic {
+/** Checks `signature.material` over what it covers. Malformed numbers are `bad`, never an exception. */
+export function checkArithmetic(key: PublicKeyPacket, signature: SignaturePacket, covered: Covered): Arithmetic {
   if (!sameAlgorithm(key.algorithm, signature.keyAlgorithm)) return 'bad';
   try {
-    return check(key, signature, digest);
+    return check(key, signature, covered);
   } catch {
     // noble throws on points that are on no curve and numbers out of range: the signature does not hold.
     return 'bad';
@@ -37,11 +37,18 @@ export function isSupportedKey(key: PublicKeyPacket): boolean {
   return [1, 3, 17, 27, 28, 30, 31].includes(key.algorithm);
 }
 
+/** Whether checking signatures of this key may need `curves()`. */
+export function needsCurves(key: PublicKeyPacket): boolean {
+  return ![1, 2, 3, 16, 17].includes(key.algorithm);
+}
+
 /** The size that decides how strong a key is, in bits: modulus of RSA, p of DSA, `undefined` for curves. */
 export function keyBits(key: PublicKeyPacket): number | undefined {
   if (![1, 2, 3, 16, 17].includes(key.algorithm)) return undefined;
-  const modulus = readMpi(key.material, 0);
-  return modulus && bitLength(toBigInt(modulus.value));
+  const modulus = readMpi(key.material, 0)?.value;
+  if (!modulus) return undefined;
+  const first = modulus.findIndex((byte) => byte !== 0);
+  return first === -1 ? 0 : (modulus.length - first) * 8 - (Math.clz32(modulus[first]!) - 24);
 }
 
 /** The word for the curve of an ECDSA or EdDSA key. */
@@ -66,8 +73,9 @@ function sameAlgorithm(key: number, signature: number): boolean {
   return key === signature || (isRsa(key) && isRsa(signature));
 }
 
-function check(key: PublicKeyPacket, signature: SignaturePacket, digest: Uint8Array): Arithmetic {
+function check(key: PublicKeyPacket, signature: SignaturePacket, covered: Covered): Arithmetic {
   const { material } = signature;
+  const { digest } = covered;
   const answer = (good: boolean): Arithmetic => (good ? 'good' : 'bad');
   switch (key.algorithm) {
     case 1:
@@ -77,27 +85,27 @@ function check(key: PublicKeyPacket, signature: SignaturePacket, digest: Uint8Ar
       return answer(checkDsa(key.material, material, digest));
     case 19: {
       const curve = curveName(key.material);
-      return isEcdsaCurve(curve) ? answer(checkEcdsa(curve, key.material, material, digest)) : 'unsupported';
+      return isEcdsaCurve(curve) ? answer(checkEcdsa(curve, key, material, covered)) : 'unsupported';
     }
     case 22:
       if (curveName(key.material) !== 'ed25519') return 'unsupported';
-      return answer(checkEddsa(key.material, material, digest));
+      return answer(checkEddsa(key, material, digest));
     case 27:
-      return answer(material.length === 64 && verifyEdwards('Ed25519', material, digest, key.material));
+      return answer(checkEdwards('Ed25519', key, key.material, material, digest));
     case 28:
-      return answer(material.length === 114 && verifyEdwards('Ed448', material, digest, key.material));
+      return answer(checkEdwards('Ed448', key, key.material, material, digest));
     // A composite holds only when both halves hold: that is what it is for.
     case 30:
       return answer(
         material.length === 64 + 3309 &&
-          verifyEdwards('Ed25519', material.subarray(0, 64), digest, key.material.subarray(0, 32)) &&
-          verifyMlDsa('ML-DSA-65', material.subarray(64), digest, key.material.subarray(32)),
+          checkEdwards('Ed25519', key, key.material.subarray(0, 32), material.subarray(0, 64), digest) &&
+          curves().verifyMlDsa('ML-DSA-65', material.subarray(64), digest, key.material.subarray(32)),
       );
     case 31:
       return answer(
         material.length === 114 + 4627 &&
-          verifyEdwards('Ed448', material.subarray(0, 114), digest, key.material.subarray(0, 57)) &&
-          verifyMlDsa('ML-DSA-87', material.subarray(114), digest, key.material.subarray(57)),
+          checkEdwards('Ed448', key, key.material.subarray(0, 57), material.subarray(0, 114), digest) &&
+          curves().verifyMlDsa('ML-DSA-87', material.subarray(114), digest, key.material.subarray(57)),
       );
     default:
       return 'unsupported';
@@ -107,59 +115,51 @@ function check(key: PublicKeyPacket, signature: SignaturePacket, digest: Uint8Ar
 /** RSASSA-PKCS1-v1_5: the whole padded block is built and compared, so nothing can hide in it. */
 function checkRsa(key: PublicKeyPacket, material: Uint8Array, hashAlgorithm: number, digest: Uint8Array): boolean {
   const prefix = digestInfoPrefix(hashAlgorithm);
-  const [n, e] = readMpis(key.material, 2);
+  const numbers = rsaNumbers(key);
   const signature = signatureMpis(material, 1)?.[0];
-  if (!prefix || n === undefined || e === undefined || signature === undefined) return false;
-  const bits = bitLength(n);
-  const s = toBigInt(signature);
-  if (bits > MAX_RSA_BITS || bitLength(e) > 64 || (n & 1n) === 0n || s >= n) return false;
-  const length = (bits + 7) >> 3;
+  if (!prefix || !numbers || !signature) return false;
+  const { modulus, n, e, node } = numbers;
   const tail = concatBytes(prefix, digest);
-  if (length < tail.length + 11) return false;
-  const recovered = recoverByNode(key, leftPad(signature, length));
-  if (recovered) return equalBytes(recovered, tail);
+  const { length } = modulus;
+  if (length < tail.length + 11 || signature.length > length) return false;
+  const padded = leftPad(signature, length);
+  // A signature of the modulus or more is another spelling of a smaller one.
+  if (compareBytes(padded, modulus) >= 0) return false;
+  if (node) return equalBytes(recoverRsa(node, padded), tail);
   const padding = new Uint8Array(length - tail.length).fill(0xff);
   padding.set([0, 1]);
   padding[padding.length - 1] = 0;
-  return modPow(s, e, n) === toBigInt(concatBytes(padding, tail));
+  return modPow(toBigInt(padded), e, n) === toBigInt(concatBytes(padding, tail));
 }
 
-/** The part of `node:crypto` that is used. */
-interface NodeCrypto {
-  createPublicKey(options: { readonly key: object; readonly format: 'jwk' }): object;
-  publicDecrypt(options: { readonly key: object; readonly padding: number }, bytes: Uint8Array): Uint8Array;
-  readonly constants: { readonly RSA_PKCS1_PADDING: number };
+interface RsaNumbers {
+  /** Without leading zeros. */
+  readonly modulus: Uint8Array;
+  readonly n: bigint;
+  readonly e: bigint;
+  /** Absent in a browser, and for keys that Node does not take. */
+  readonly node: NodeKey | undefined;
 }
 
-const nodeKeys = new WeakMap<PublicKeyPacket, object>();
+const rsaNumbersOf = new WeakMap<PublicKeyPacket, RsaNumbers | 'unusable'>();
 
-/**
- * What an RSA signature recovers to, without its padding: an empty answer when the padding is wrong, `undefined` where
- * Node's cryptography is not there or does not take the key.
- */
-function recoverByNode(key: PublicKeyPacket, signature: Uint8Array): Uint8Array | undefined {
-  const process = (globalThis as { process?: { getBuiltinModule?: (name: string) => unknown } }).process;
-  const crypto = process?.getBuiltinModule?.('node:crypto') as NodeCrypto | undefined;
-  if (!crypto) return undefined;
-  let imported = nodeKeys.get(key);
-  if (!imported) {
-    const n = readMpi(key.material, 0)!;
-    const e = readMpi(key.material, n.end)!;
-    try {
-      imported = crypto.createPublicKey({
-        key: { kty: 'RSA', n: encodeBase64Url(n.value), e: encodeBase64Url(e.value) },
-        format: 'jwk',
-      });
-    } catch {
-      return undefined;
+/** The numbers of an RSA key, `undefined` for numbers that no key has. Made once per key: many signatures come after it. */
+function rsaNumbers(key: PublicKeyPacket): RsaNumbers | undefined {
+  let known = rsaNumbersOf.get(key);
+  if (known === undefined) {
+    known = 'unusable';
+    const first = readMpi(key.material, 0);
+    const second = first && readMpi(key.material, first.end);
+    if (first && second) {
+      const [n, e] = [toBigInt(first.value), toBigInt(second.value)];
+      if (bitLength(n) <= MAX_RSA_BITS && bitLength(e) <= 64 && (n & 1n) === 1n) {
+        const modulus = first.value.subarray(first.value.findIndex((byte) => byte !== 0));
+        known = { modulus, n, e, node: rsaKey(modulus, second.value) };
+      }
     }
-    nodeKeys.set(key, imported);
+    rsaNumbersOf.set(key, known);
   }
-  try {
-    return crypto.publicDecrypt({ key: imported, padding: crypto.constants.RSA_PKCS1_PADDING }, signature);
-  } catch {
-    return new Uint8Array(0);
-  }
+  return known === 'unusable' ? undefined : known;
 }
 
 function checkDsa(key: Uint8Array, material: Uint8Array, digest: Uint8Array): boolean {
@@ -177,27 +177,61 @@ function checkDsa(key: Uint8Array, material: Uint8Array, digest: Uint8Array): bo
   return v % q === r;
 }
 
-function checkEcdsa(curve: EcdsaCurve, key: Uint8Array, material: Uint8Array, digest: Uint8Array): boolean {
+function checkEcdsa(curve: EcdsaCurve, key: PublicKeyPacket, material: Uint8Array, covered: Covered): boolean {
   const size = ecdsaNumberBytes(curve);
-  const point = readMpi(key, 1 + key[0]!)?.value;
+  const point = readMpi(key.material, 1 + key.material[0]!)?.value;
   const [r, s] = signatureMpis(material, 2) ?? [];
   if (!point || !r || !s || r.length > size || s.length > size) return false;
-  return verifyEcdsa(curve, concatBytes(leftPad(r, size), leftPad(s, size)), digest, point);
+  const raw = concatBytes(leftPad(r, size), leftPad(s, size));
+  const node = covered.verifyEcdsa && nodeKey(key, () => ecdsaKey(curve, point));
+  return (node && covered.verifyEcdsa?.(node, raw)) ?? curves().verifyEcdsa(curve, raw, covered.digest, point);
 }
 
 /** EdDSA of RFC 4880: the numbers of Ed25519 in the clothes of MPIs, the public key with a 0x40 before it. */
-function checkEddsa(key: Uint8Array, material: Uint8Array, digest: Uint8Array): boolean {
-  const point = readMpi(key, 1 + key[0]!)?.value;
+function checkEddsa(key: PublicKeyPacket, material: Uint8Array, digest: Uint8Array): boolean {
+  const point = readMpi(key.material, 1 + key.material[0]!)?.value;
   const [r, s] = signatureMpis(material, 2) ?? [];
   if (point?.length !== 33 || point[0] !== 0x40 || !r || !s || r.length > 32 || s.length > 32) return false;
   const raw = concatBytes(leftPad(r, 32), leftPad(s, 32));
-  return verifyEdwards('Ed25519', raw, digest, point.subarray(1));
+  return checkEdwards('Ed25519', key, point.subarray(1), raw, digest);
+}
+
+const edwardsBytes = { Ed25519: 64, Ed448: 114 } as const;
+
+function checkEdwards(
+  curve: 'Ed25519' | 'Ed448',
+  key: PublicKeyPacket,
+  point: Uint8Array,
+  signature: Uint8Array,
+  digest: Uint8Array,
+): boolean {
+  if (signature.length !== edwardsBytes[curve]) return false;
+  const node = nodeKey(key, () => edwardsKey(curve, point));
+  return node ? verifyEdwardsByNode(node, signature, digest) : curves().verifyEdwards(curve, signature, digest, point);
+}
+
+const nodeKeys = new WeakMap<PublicKeyPacket, NodeKey | 'not taken'>();
+
+/** What Node makes of a key, made once. */
+function nodeKey(key: PublicKeyPacket, make: () => NodeKey | undefined): NodeKey | undefined {
+  let known = nodeKeys.get(key);
+  if (known === undefined) {
+    known = make() ?? 'not taken';
+    nodeKeys.set(key, known);
+  }
+  return known === 'not taken' ? undefined : known;
 }
 
 function leftPad(bytes: Uint8Array, length: number): Uint8Array {
   const padded = new Uint8Array(length);
   padded.set(bytes, length - bytes.length);
   return padded;
+}
+
+/** Below 0 when `a` is the smaller number of two with the same length. */
+function compareBytes(a: Uint8Array, b: Uint8Array): number {
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return a[i]! - b[i]!;
+  return 0;
 }
 
 /** The first `count` integers; fewer when the bytes end before. */

@@ -56,7 +56,7 @@ export function digestSigner(
         },
       };
       const bytes = await signWith(certificate, key, raw, data, signOptions);
-      if (checkArithmetic(key, decodeSingleSignature(bytes), digest) !== 'good') {
+      if (checkArithmetic(key, decodeSingleSignature(bytes), { digest }) !== 'good') {
         throw signerFailed(key, 'a signature by this key', 'one that does not match it');
       }
       return bytes;

@@ -4,7 +4,7 @@
  * Reference: RFC 9580, section 5.2; rpm, lib/rpmvs.cc for what a client makes of each answer
  */
 import { signingVerdict, weakKey } from './certificate.js';
-import { createHasher, type Hasher, hashName, isBrokenHash, isKnownHash } from './hash.js';
+import { type CoveredHasher, createCoveredHasher, hashName, isBrokenHash, isKnownHash } from './hash.js';
 import type { FoundKey, Keyring } from './keyring.js';
 import {
   algorithmName,
@@ -84,7 +84,7 @@ export function beginSignature(bytes: Uint8Array, types: readonly number[] = [0x
     const reason = `its subpacket ${critical} is vital to the signer and unknown here`;
     return settled(packet, { ...facts, status: 'unknown-format', algorithm, reason });
   }
-  const hasher = createHasher(packet.hashAlgorithm);
+  const hasher = createCoveredHasher(packet.keyAlgorithm, packet.hashAlgorithm);
   if (!hasher || keyAlgorithmName(packet.keyAlgorithm).startsWith('algorithm ')) {
     const reason = isKnownHash(packet.hashAlgorithm)
       ? `key ${algorithmWord(packet)} is unknown here`
@@ -115,7 +115,7 @@ export function decodeSingleSignature(bytes: Uint8Array): SignaturePacket {
 
 function judge(
   packet: SignaturePacket,
-  hasher: Hasher,
+  hasher: CoveredHasher,
   facts: SignatureFacts,
   algorithm: string,
   keyring: Keyring,
@@ -123,20 +123,20 @@ function judge(
 ): SignatureStatus {
   const { keyId, createdAt: signedAt, issuerFingerprint } = packet;
   hasher.update(packet.trailer);
-  const digest = hasher.digest();
+  const covered = hasher.finish();
   const candidates = keyring.find({ fingerprint: issuerFingerprint, keyId });
   const bad = (fingerprint: string): SignatureStatus => {
     const reason = 'it does not match what it covers';
     return { ...facts, status: 'bad-signature', fingerprint, algorithm, reason };
   };
   // The packet repeats two bytes of the digest: other bytes are damage, whoever the key belongs to.
-  if (packet.digestStart[0] !== digest[0] || packet.digestStart[1] !== digest[1]) {
+  if (packet.digestStart[0] !== covered.digest[0] || packet.digestStart[1] !== covered.digest[1]) {
     return bad(candidates[0]?.key.fingerprint ?? issuerFingerprint ?? '');
   }
   if (candidates.length === 0) {
     return { ...facts, status: 'unknown-key', keyId: keyId ?? '', algorithm, reason: 'no key of the keyring made it' };
   }
-  const answers = candidates.map((found) => ({ found, answer: checkArithmetic(found.key, packet, digest) }));
+  const answers = candidates.map((found) => ({ found, answer: checkArithmetic(found.key, packet, covered) }));
   const good = answers.find(({ answer }) => answer === 'good');
   if (!good && answers.every(({ answer }) => answer === 'unsupported')) {
     return { ...facts, status: 'unknown-format', algorithm, reason: `${algorithmWord(packet)} cannot be checked here` };
