@@ -2,11 +2,13 @@
  * A certificate: a primary key with user ids and subkeys, each tied to it by signatures. Decoding says what the
  * packets claim; `signingVerdict` says what holds at an instant.
  *
+ * A key revokes itself, or is revoked by a key that it once named as its revoker: whoever lost the one may hold the other.
  * A subkey counts only with a binding by the primary key and, since a signing subkey could be claimed by anyone, a
  * signature back by the subkey itself. What is not self-signed is ignored.
  *
  * Reference: RFC 9580, sections 5.2.1, 5.2.4 and 10.1
  */
+import { toHex } from './bytes.js';
 import { createCoveredHasher, hashName, isKnownHash } from './hash.js';
 import { decodeSignature, type PublicKeyPacket, type SignaturePacket, TAG_SIGNATURE } from './packet.js';
 import { checkArithmetic, isSupportedKey, keyBits } from './public-key.js';
@@ -34,6 +36,8 @@ export interface Certificate {
   readonly signatures: readonly SignaturePacket[];
   readonly userIds: readonly UserId[];
   readonly subkeys: readonly Subkey[];
+  /** Keys of the keyring that self-signatures name as revokers. Whether such a self-signature holds is asked when it matters. */
+  readonly revokers?: readonly PublicKeyPacket[];
 }
 
 /** Whether a key may have made a signature. */
@@ -107,7 +111,7 @@ export function signingVerdict(
 export function primaryState(certificate: Certificate, at: Date, sha1: Sha1Rule = 'early'): KeyState {
   const { primary } = certificate;
   const revocations = certificate.signatures.filter(
-    (signature) => signature.type === 0x20 && holds(certificate, signature, () => [primary.hashed], primary),
+    (signature) => signature.type === 0x20 && isRevocation(certificate, signature, () => [primary.hashed]),
   );
   const faults: string[] = [];
   let newest: SignaturePacket | undefined;
@@ -139,7 +143,7 @@ export function primaryState(certificate: Certificate, at: Date, sha1: Sha1Rule 
 export function subkeyState(certificate: Certificate, subkey: Subkey, at: Date, sha1: Sha1Rule = 'early'): KeyState {
   const data = (): Uint8Array[] => [certificate.primary.hashed, subkey.key.hashed];
   const revocations = subkey.signatures.filter(
-    (signature) => signature.type === 0x28 && holds(certificate, signature, data, certificate.primary),
+    (signature) => signature.type === 0x28 && isRevocation(certificate, signature, data),
   );
   const faults: string[] = [];
   const binding = newestValid(certificate, subkey.signatures, [0x18], data, at, faults, sha1);
@@ -160,6 +164,49 @@ export function weakSelfSignature(signature: SignaturePacket, sha1: Sha1Rule = '
     return `its self-signature uses ${hashName(hashAlgorithm)}`;
   }
   return undefined;
+}
+
+/**
+ * Fingerprints of the keys that self-signatures name as revokers; claims, which `primaryState` and `subkeyState` check. gpg
+ * believes direct-key signatures only; the standard allows any self-signature, and heeding more revocations is the safe side.
+ */
+export function namedRevokers(certificate: Certificate): string[] {
+  return selfSignatures(certificate).flatMap(([signature]) => revokersIn(signature));
+}
+
+/** Self-signatures that may name a revoker, each with what it covers. */
+function selfSignatures({ primary, signatures, userIds }: Certificate): [SignaturePacket, SignedData][] {
+  return [
+    ...signatures
+      .filter(({ type }) => type === 0x1f)
+      .map((one): [SignaturePacket, SignedData] => [one, () => [primary.hashed]]),
+    ...userIds.flatMap((userId) =>
+      userId.signatures
+        .filter(({ type }) => BINDING_TYPES.includes(type))
+        .map((one): [SignaturePacket, SignedData] => [one, () => [primary.hashed, userId.hashed]]),
+    ),
+  ];
+}
+
+/** A class with its highest bit set, an algorithm, a fingerprint of version 4. */
+function revokersIn({ hashed }: SignaturePacket): string[] {
+  return hashed.flatMap(({ type, data }) =>
+    type === SUBPACKET.revocationKey && data.length === 22 && data[0]! >= 0x80 ? [toHex(data.subarray(2))] : [],
+  );
+}
+
+/** Whether this revocation is by the primary key itself or by a revoker that it named. */
+function isRevocation(certificate: Certificate, signature: SignaturePacket, data: SignedData): boolean {
+  if (holds(certificate, signature, data, certificate.primary)) return true;
+  return (certificate.revokers ?? []).some(
+    (revoker) =>
+      (signature.keyId === undefined || signature.keyId === revoker.keyId) &&
+      holds(certificate, signature, data, revoker) &&
+      selfSignatures(certificate).some(
+        ([one, covered]) =>
+          revokersIn(one).includes(revoker.fingerprint) && holds(certificate, one, covered, certificate.primary),
+      ),
+  );
 }
 
 /** A revocation for an unknown or a bad reason (compromise) reaches back; superseded or retired keys were good before. */
@@ -249,11 +296,16 @@ const crossSigned: Readonly<Record<Sha1Rule, WeakMap<SignaturePacket, boolean>>>
   early: new WeakMap(),
   always: new WeakMap(),
 };
-const verified = new WeakMap<SignaturePacket, boolean>();
+const verified = new WeakMap<PublicKeyPacket, WeakMap<SignaturePacket, boolean>>();
 
 /** Whether the numbers of a signature over key data are right. Answers are kept: a keyring checks each once. */
 function holds(certificate: Certificate, signature: SignaturePacket, data: SignedData, by: PublicKeyPacket): boolean {
-  const known = verified.get(signature);
+  let answers = verified.get(by);
+  if (!answers) {
+    answers = new WeakMap();
+    verified.set(by, answers);
+  }
+  const known = answers.get(signature);
   if (known !== undefined) return known;
   let good = false;
   if (
@@ -266,7 +318,7 @@ function holds(certificate: Certificate, signature: SignaturePacket, data: Signe
       good = checkArithmetic(by, signature, hasher.finish()) === 'good';
     }
   }
-  verified.set(signature, good);
+  answers.set(signature, good);
   return good;
 }
 

@@ -5,7 +5,7 @@
  */
 import { type ArmorKind, isArmored, packetsOf } from './armor.js';
 import { concatBytes, equalBytes } from './bytes.js';
-import type { Certificate, Subkey, UserId } from './certificate.js';
+import { type Certificate, namedRevokers, type Subkey, type UserId } from './certificate.js';
 import { SignError } from './errors.js';
 import {
   decodePackets,
@@ -49,7 +49,7 @@ const KEY_ARMOR: readonly ArmorKind[] = ['PUBLIC KEY BLOCK'];
 
 /**
  * Keys to verify with. Immutable. Two sources with the same primary key count as one key with the packets of both,
- * so that a revocation in either is heeded.
+ * so that a revocation in either is heeded. So is one by a revoker that the key named, when the revoker is in the keyring.
  */
 export class Keyring {
   readonly keys: readonly KeyringKey[];
@@ -65,10 +65,17 @@ export class Keyring {
     skipped: readonly SkippedKey[],
   ) {
     this.#sources = sources;
-    this.#certificates = certificates;
     this.skipped = skipped;
     this.keys = certificates.map(describe);
-    for (const certificate of certificates) {
+    const parts = new Map<string, PublicKeyPacket>();
+    for (const { primary, subkeys } of certificates) {
+      for (const key of [primary, ...subkeys.map((subkey) => subkey.key)]) parts.set(key.fingerprint, key);
+    }
+    this.#certificates = certificates.map((certificate) => {
+      const revokers = namedRevokers(certificate).flatMap((fingerprint) => parts.get(fingerprint) ?? []);
+      return revokers.length === 0 ? certificate : { ...certificate, revokers };
+    });
+    for (const certificate of this.#certificates) {
       for (const key of [certificate.primary, ...certificate.subkeys.map((subkey) => subkey.key)]) {
         const found = this.#byKeyId.get(key.keyId) ?? [];
         found.push({ certificate, key });

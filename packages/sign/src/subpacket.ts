@@ -18,6 +18,7 @@ export const SUBPACKET = {
   signatureExpires: 3,
   exportable: 4,
   keyExpires: 9,
+  revocationKey: 12,
   issuer: 16,
   notation: 20,
   keyFlags: 27,
@@ -39,7 +40,7 @@ export function encodeSubpacket(type: number, data: Uint8Array): Uint8Array {
 
 /** A subpacket that the signer calls vital and that we do not understand makes a signature unusable. */
 export function unknownCritical(hashed: readonly Subpacket[]): number | undefined {
-  const understood = new Set([2, 3, 4, 5, 7, 9, 11, 16, 21, 22, 23, 25, 26, 27, 28, 29, 30, 31, 32, 33, 34, 39]);
+  const understood = new Set([2, 3, 4, 5, 7, 9, 11, 12, 16, 21, 22, 23, 25, 26, 27, 28, 29, 30, 31, 32, 33, 34, 39]);
   return hashed.find((sub) => sub.critical && !understood.has(sub.type))?.type;
 }
 
