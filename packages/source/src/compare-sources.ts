@@ -108,7 +108,11 @@ function comparePatches(
   };
   const byKey = (key: 'exact' | 'changes', relation: (l: DescribedPatch, r: DescribedPatch) => PatchRelation): void => {
     const index = new Map<string, DescribedPatch[]>();
-    for (const patch of free) index.set(patch.identity[key], [...(index.get(patch.identity[key]) ?? []), patch]);
+    for (const patch of free) {
+      const found = index.get(patch.identity[key]);
+      if (found) found.push(patch);
+      else index.set(patch.identity[key], [patch]);
+    }
     for (const left of a) {
       if (partner.has(left)) continue;
       const candidates = index.get(left.identity[key])?.filter((patch) => free.has(patch)) ?? [];
@@ -144,12 +148,14 @@ function likelyPairs(
   a: readonly DescribedPatch[],
   b: readonly DescribedPatch[],
 ): [DescribedPatch, DescribedPatch, number][] {
-  const index = new Map<string, Set<DescribedPatch>>();
+  if (a.length === 0 || b.length === 0) return [];
+  // Patches that have a line, in their order: the last one tells whether the line came before in the same patch.
+  const index = new Map<number, DescribedPatch[]>();
   for (const patch of a) {
     for (const line of patch.identity.lines) {
-      const set = index.get(line);
-      if (set) set.add(patch);
-      else index.set(line, new Set([patch]));
+      const found = index.get(line);
+      if (!found) index.set(line, [patch]);
+      else if (found.at(-1) !== patch) found.push(patch);
     }
   }
   const pairs: [DescribedPatch, DescribedPatch, number][] = [];
@@ -158,7 +164,7 @@ function likelyPairs(
     for (const line of right.identity.lines) {
       const found = index.get(line);
       // A line that very many patches have (a closing brace) says nothing about any of them.
-      if (found && found.size <= 50) for (const left of found) candidates.add(left);
+      if (found && found.length <= 50) for (const left of found) candidates.add(left);
     }
     for (const left of candidates) pairs.push([left, right, patchSimilarity(left.identity, right.identity)]);
   }

@@ -2,12 +2,12 @@
  * What a source tree carries, as a plain record: enough to compare, choose and look for fixes without the files.
  */
 import { readFile, stat } from 'node:fs/promises';
-import { join } from 'node:path';
 import { type Abortable, type Nevr, quote } from '@distrokit/rpm';
 import { SourceError } from './errors.js';
 import type { SourceTree } from './origin.js';
 import { type PatchIdentity, patchIdentity } from './patch-identity.js';
 import { type FoundPatchOrigin, parsePatchOrigin } from './patch-origin.js';
+import { readSmallFile } from './small-file.js';
 import { mapFiles, readTreeSpec } from './source-tree.js';
 import type { SpecEnvironment } from './spec-macro.js';
 
@@ -50,6 +50,7 @@ export interface DescribeSourceOptions extends Abortable {
 }
 
 const maxPatchBytes = 64 * 2 ** 20;
+const maxHeadBytes = 64 * 1024;
 const cvePattern = /\bCVE-\d{4}-\d{4,}/gi;
 
 /**
@@ -63,15 +64,17 @@ export async function describeSource(tree: SourceTree, options: DescribeSourceOp
   const byName = new Map(tree.files.map((file) => [baseName(file.path), file]));
   const listed = spec.patches(options.environment).flatMap((patch) => {
     const file = patch.file.known ? byName.get(patch.file.value) : undefined;
-    return file ? [{ patch, path: file.path }] : [];
+    return file ? [{ patch, path: file.path, sizeBytes: file.sizeBytes }] : [];
   });
-  const patches = await mapFiles(listed, async ({ patch, path }): Promise<DescribedPatch> => {
+  const patches = await mapFiles(listed, async ({ patch, path, sizeBytes }): Promise<DescribedPatch> => {
     options.signal?.throwIfAborted();
-    const bytes = await readPatch(join(tree.directory, path));
+    const place = `${tree.directory}/${path}`;
+    // The shared bytes of a small file are used up before the next await.
+    const bytes = readSmallFile(place, sizeBytes) ?? (await readLargePatch(place));
     const comment = commentAbove(lines, patch.line);
-    const head = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.length, 64 * 1024)).toString('utf8');
+    const head = headOf(bytes);
     const origin = parsePatchOrigin(comment) ?? parsePatchOrigin(head);
-    const named = [baseName(path), comment].flatMap((where) => where.match(cvePattern) ?? []);
+    const named = [baseName(path), comment, head].flatMap((where) => where.match(cvePattern) ?? []);
     const cves = [...new Set([...named, ...(origin?.cves ?? [])].map((cve) => cve.toUpperCase()))].sort();
     const described = { file: baseName(path), number: patch.number, identity: patchIdentity(bytes), cves };
     return origin ? { ...described, origin } : described;
@@ -85,7 +88,7 @@ export async function describeSource(tree: SourceTree, options: DescribeSourceOp
   return { label: options.label, nevr, sources, patches, changelog, spec: text };
 }
 
-async function readPatch(path: string): Promise<Uint8Array> {
+async function readLargePatch(path: string): Promise<Buffer> {
   const { size } = await stat(path);
   if (size > maxPatchBytes) {
     throw new SourceError(
@@ -94,6 +97,19 @@ async function readPatch(path: string): Promise<Uint8Array> {
     );
   }
   return readFile(path);
+}
+
+const diffStarts = ['diff --git ', '--- ', 'Index: '];
+
+/** What stands before the diff, at most 64 KiB of it. */
+function headOf(bytes: Buffer): string {
+  let head = bytes.subarray(0, maxHeadBytes);
+  for (const start of diffStarts) {
+    if (head.toString('latin1', 0, start.length) === start) return '';
+    const at = head.indexOf(`\n${start}`, 0, 'latin1');
+    if (at >= 0) head = head.subarray(0, at);
+  }
+  return head.toString('utf8');
 }
 
 function commentAbove(lines: readonly string[], line: number): string {

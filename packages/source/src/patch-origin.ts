@@ -58,15 +58,18 @@ export function formatPatchHeader(origin: PatchOrigin): string[] {
  * the others. Reads at most the first 200 lines, and of a patch only what stands before the diff.
  */
 export function parsePatchOrigin(text: string): FoundPatchOrigin | undefined {
-  const lines = text.split('\n', 200).map((line) =>
-    line
+  // Most texts have no link, and nothing else is looked for.
+  if (!text.includes('://')) return undefined;
+  const head: string[] = [];
+  for (const raw of text.split('\n', 200)) {
+    const line = raw
       .slice(0, 2000)
       .replace(/^\s*#+\s?/, '')
       .trimEnd()
-      .replaceAll('%%', '%'),
-  );
-  const end = lines.findIndex((line) => /^(diff --git |--- [^-]|Index: )/.test(line));
-  const head = end < 0 ? lines : lines.slice(0, end);
+      .replaceAll('%%', '%');
+    if (/^(diff --git |--- [^-]|Index: )/.test(line)) break;
+    head.push(line);
+  }
   const cves = new Set<string>();
   for (const line of head) for (const match of line.matchAll(cvePattern)) cves.add(match[0].toUpperCase());
   const note = head.map((line) => /^note:\s*(.+)$/i.exec(line)?.[1]).find((found) => found !== undefined);

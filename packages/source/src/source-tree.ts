@@ -1,7 +1,7 @@
 /**
  * A folder of sources as a record: every file with its digest and where it came from.
  */
-import { createHash } from 'node:crypto';
+import { createHash, hash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { lstat, open, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -9,6 +9,7 @@ import { type Abortable, quote } from '@distrokit/rpm';
 import { retirementFile } from './dist-git-layout.js';
 import { SourceError } from './errors.js';
 import type { Origin, SourceFile, SourceTree } from './origin.js';
+import { readSmallFile } from './small-file.js';
 import { parseSpec, type Spec } from './spec.js';
 import type { SpecEnvironment } from './spec-macro.js';
 
@@ -27,8 +28,8 @@ export interface ReadTreeOptions extends Abortable {
 
 const maxFiles = 200_000;
 const maxSpecBytes = 64 * 2 ** 20;
-/** Up to here a file is read at once. */
-const wholeBytes = 1 << 20;
+/** After so many files other work gets its turn. */
+const filesPerTurn = 256;
 
 /**
  * Reads a folder: the files below it (no `.git`, no folder of a fetch in progress), the spec and its NEVR.
@@ -43,7 +44,7 @@ export async function readSourceTree(directory: string, options: ReadTreeOptions
   const spec = options.spec ?? findSpec(directory, paths);
   if (!paths.includes(spec)) throw badTree(directory, `the spec ${quote(spec)}`, 'no such file');
   const files = await mapFiles(paths, async (path): Promise<SourceFile> => {
-    const { sha256, sizeBytes } = await digestFile(join(directory, path), options);
+    const { sha256, sizeBytes } = await digestFile(`${directory}/${path}`, options);
     return { path, sha256, sizeBytes, from: options.from?.get(path) ?? options.origin };
   });
   const parsed = parseSpec(await readSpecText(join(directory, spec)));
@@ -74,7 +75,10 @@ export async function mapFiles<Item, Result>(
   const results = new Array<Result>(items.length);
   let next = 0;
   const worker = async (): Promise<void> => {
-    for (let i = next++; i < items.length; i = next++) results[i] = await work(items[i]!);
+    for (let i = next++; i < items.length; i = next++) {
+      if (i % filesPerTurn === filesPerTurn - 1) await new Promise((resolve) => setImmediate(resolve));
+      results[i] = await work(items[i]!);
+    }
   };
   await Promise.all(Array.from({ length: Math.min(16, items.length) }, worker));
   return results;
@@ -85,19 +89,17 @@ export async function digestFile(
   path: string,
   options: Abortable = {},
 ): Promise<{ sha256: string; sizeBytes: number }> {
-  const hash = createHash('sha256');
   const { signal } = options;
-  const { size } = await lstat(path);
-  if (size <= wholeBytes) {
-    const bytes = await readFile(path, signal ? { signal } : {});
-    return { sha256: hash.update(bytes).digest('hex'), sizeBytes: bytes.length };
-  }
+  signal?.throwIfAborted();
+  const small = readSmallFile(path);
+  if (small) return { sha256: hash('sha256', small, 'hex'), sizeBytes: small.length };
+  const digest = createHash('sha256');
   let sizeBytes = 0;
   for await (const chunk of createReadStream(path, { highWaterMark: 1 << 18, ...(signal ? { signal } : {}) })) {
-    hash.update(chunk as Uint8Array);
+    digest.update(chunk as Uint8Array);
     sizeBytes += (chunk as Uint8Array).length;
   }
-  return { sha256: hash.digest('hex'), sizeBytes };
+  return { sha256: digest.digest('hex'), sizeBytes };
 }
 
 async function readSpecText(path: string): Promise<string> {

@@ -110,12 +110,51 @@ function linesOf(text: string): string[] {
   return text.match(/[^\n]*\n|[^\n]+$/g) ?? [];
 }
 
+/** Script for what is left between equal heads and tails: of each changed place what goes, then what comes. */
 function middle(a: readonly string[], b: readonly string[]): [DiffRun['kind'], string][] {
-  const replaced = (): [DiffRun['kind'], string][] => [
-    ...a.map((line): [DiffRun['kind'], string] => ['removed', line]),
-    ...b.map((line): [DiffRun['kind'], string] => ['added', line]),
-  ];
-  if (a.length === 0 || b.length === 0) return replaced();
+  const pairs = keptLines(a, b);
+  const script: [DiffRun['kind'], string][] = [];
+  let x = 0;
+  let y = 0;
+  for (const [keptX, keptY] of [...pairs, [a.length, b.length] as const]) {
+    for (; x < keptX; x++) script.push(['removed', a[x]!]);
+    for (; y < keptY; y++) script.push(['added', b[y]!]);
+    if (keptX < a.length) script.push(['same', a[x++]!]);
+    y++;
+  }
+  return script;
+}
+
+/**
+ * Indexes of the lines that stay, in order. A line that the other text does not have cannot stay, so only the others
+ * are searched: the script is as short, and a text with many new lines costs little.
+ */
+function keptLines(a: readonly string[], b: readonly string[]): (readonly [number, number])[] {
+  const numberOf = new Map<string, number>();
+  const inB = new Set(b);
+  const xs: number[] = [];
+  const left: number[] = [];
+  a.forEach((line, x) => {
+    if (!inB.has(line)) return;
+    const number = numberOf.get(line) ?? numberOf.size;
+    numberOf.set(line, number);
+    xs.push(x);
+    left.push(number);
+  });
+  const ys: number[] = [];
+  const right: number[] = [];
+  b.forEach((line, y) => {
+    const number = numberOf.get(line);
+    if (number === undefined) return;
+    ys.push(y);
+    right.push(number);
+  });
+  return commonSubsequence(left, right).map(([x, y]) => [xs[x]!, ys[y]!]);
+}
+
+/** Longest common subsequence as pairs of indexes; none when it would take too many edits to find. */
+function commonSubsequence(a: readonly number[], b: readonly number[]): (readonly [number, number])[] {
+  if (a.length === 0 || b.length === 0) return [];
   const trace: Int32Array[] = [];
   const limit = Math.min(a.length + b.length, maxEdits);
   const furthest = new Int32Array(2 * limit + 2);
@@ -126,21 +165,20 @@ function middle(a: readonly string[], b: readonly string[]): [DiffRun['kind'], s
       let x = down ? furthest[limit + k + 1]! : furthest[limit + k - 1]! + 1;
       while (x < a.length && x - k < b.length && a[x] === b[x - k]) x++;
       furthest[limit + k] = x;
-      if (x >= a.length && x - k >= b.length) return walkBack(trace, a, b, d, k);
+      if (x >= a.length && x - k >= b.length) return walkBack(trace, a.length, d, k);
     }
   }
-  return replaced();
+  return [];
 }
 
 function walkBack(
   trace: readonly Int32Array[],
-  a: readonly string[],
-  b: readonly string[],
+  end: number,
   edits: number,
   diagonal: number,
-): [DiffRun['kind'], string][] {
-  const script: [DiffRun['kind'], string][] = [];
-  let x = a.length;
+): (readonly [number, number])[] {
+  const pairs: (readonly [number, number])[] = [];
+  let x = end;
   let k = diagonal;
   for (let d = edits; d >= 0; d--) {
     // Row d holds the state before its own step: index d + k is diagonal k.
@@ -149,17 +187,13 @@ function walkBack(
     const down = k === -d || (k !== d && at(k - 1) < at(k + 1));
     const previous = down ? k + 1 : k - 1;
     const fromX = d === 0 ? 0 : at(previous);
-    const fromY = fromX - previous;
     const startX = d === 0 ? 0 : down ? fromX : fromX + 1;
     while (x > startX) {
       x--;
-      script.push(['same', a[x]!]);
+      pairs.push([x, x - k]);
     }
-    if (d === 0) break;
-    if (down) script.push(['added', b[fromY]!]);
-    else script.push(['removed', a[fromX]!]);
     x = fromX;
     k = previous;
   }
-  return script.reverse();
+  return pairs.reverse();
 }
