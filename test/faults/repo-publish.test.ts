@@ -1,14 +1,6 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import {
-  directoryStore,
-  type Fetcher,
   memoryStore,
   openRepository,
-  type PackageRecord,
   planPublish,
   publishedState,
   publishRepository,
@@ -18,82 +10,17 @@ import {
   writeRepository,
 } from '@distrokit/repo/node';
 import { expect, test } from 'vitest';
-
-/** Where flushing to the disk costs nothing: thousands of flushes are not what these tests are about. */
-const memoryDisk = existsSync('/dev/shm') ? '/dev/shm' : tmpdir();
-
-const at = (seconds: number): Date => new Date(1_800_000_000_000 + seconds * 1000);
-const utf8 = (text: string): Uint8Array => new TextEncoder().encode(text);
-
-function record(name: string, version = '1'): PackageRecord {
-  return {
-    name,
-    version,
-    release: '1',
-    arch: 'noarch',
-    pkgid: { algorithm: 'sha256', hex: name.charCodeAt(0).toString(16).padStart(2, '0').repeat(32) },
-    location: `${name}-${version}-1.noarch.rpm`,
-    summary: '',
-    description: '',
-    packager: '',
-    url: '',
-    license: 'MIT',
-    vendor: '',
-    group: '',
-    buildHost: '',
-    sourceRpm: '',
-    fileTime: at(0),
-    buildTime: at(0),
-    sizeBytes: 7,
-    installedBytes: 0,
-    archiveBytes: 0,
-    headerRange: { start: 0, end: 0 },
-    provides: [],
-    requires: [],
-    conflicts: [],
-    obsoletes: [],
-    suggests: [],
-    enhances: [],
-    recommends: [],
-    supplements: [],
-    files: [],
-    filesComplete: true,
-    changelogs: [],
-    changelogsComplete: true,
-  };
-}
-
-/** A staged repository of some packages, whose files hold seven bytes each. */
-async function stage(revision: number, names: readonly string[]): Promise<ReturnType<typeof memoryStore>> {
-  const store = memoryStore();
-  const records = names.map((name) => record(name));
-  for (const { location } of records) await store.write(location, utf8('package'));
-  await writeRepository(records, store, {
-    revision: String(revision),
-    timestamp: at(revision),
-    compression: 'gz',
-    checksum: 'sha256',
-  });
-  return store;
-}
-
-const locations = (names: readonly string[]): string[] => names.map((name) => `${name}-1-1.noarch.rpm`);
-
-/** What a client sees: revision and packages; throws where a client would fail. */
-async function look(store: Fetcher & Partial<Pick<RepositoryStore, 'stat'>>): Promise<string> {
-  const found = await verifyPublished(store, { verifyRepomd: 'unsigned', packages: true });
-  return `${found.revision}:${found.packages}`;
-}
-
-/** A signature that says which bytes it belongs to; enough to see a torn pair. */
-const signatureOf = (staged: ReturnType<typeof memoryStore>): Uint8Array =>
-  utf8(
-    `signs ${staged.files.get('repodata/repomd.xml')?.length}/${new TextDecoder().decode(staged.files.get('repodata/repomd.xml')).match(/<revision>(\d+)/)?.[1]}`,
-  );
-const verifySignature = async (repomd: Uint8Array, signature: Uint8Array): Promise<void> => {
-  const wanted = `signs ${repomd.length}/${new TextDecoder().decode(repomd).match(/<revision>(\d+)/)?.[1]}`;
-  if (new TextDecoder().decode(signature) !== wanted) throw new Error('bad signature');
-};
+import {
+  at,
+  locations,
+  look,
+  options,
+  record,
+  signatureOf,
+  stage,
+  utf8,
+  verifySignature,
+} from './staged-repository.js';
 
 class Killed extends Error {}
 
@@ -157,7 +84,7 @@ test('planning does nothing and is the same for the same arguments', async () =>
   const staged = await stage(1, ['a']);
   const { repomd } = await openRepository(staged, { verifyRepomd: 'unsigned' });
   const next = { repomd, id: '000000000001-0123456789abcdef', packages: locations(['a']), signed: false };
-  const plan = () => planPublish({ repomd: undefined, generations: [] }, next, new Set(), { at: at(0) });
+  const plan = () => planPublish({ version: null, repomd: undefined, generations: [] }, next, new Set(), { at: at(0) });
   expect(plan()).toEqual(plan());
   expect(plan().map((step) => step.task)).toEqual([
     'copy-package',
@@ -219,20 +146,6 @@ test('killed between signature and repomd.xml, publishing again or reverting mak
   }
 });
 
-test('of two publishers one wins, the other hears of it, and neither harms what is read', async () => {
-  const store = memoryStore();
-  await publishRepository(await stage(1, ['a']), store, { at: at(10_000), packages: locations(['a']) });
-  const [one, two] = [await stage(2, ['a', 'b']), await stage(3, ['a', 'c'])];
-  const outcomes = await Promise.allSettled([
-    publishRepository(one, store, { at: at(20_000), packages: locations(['a', 'b']) }),
-    publishRepository(two, store, { at: at(20_000), packages: locations(['a', 'c']) }),
-  ]);
-  const failed = outcomes.filter((outcome) => outcome.status === 'rejected');
-  expect(failed).toHaveLength(1);
-  expect(failed[0]?.reason).toMatchObject({ code: 'REPO_CONFLICT', fault: { path: 'repodata/repomd.xml' } });
-  expect(await look(store)).toBe(outcomes[0]?.status === 'fulfilled' ? '2:2' : '3:2');
-});
-
 test('a repository that lost most of its packages is refused, unless it is wanted', async () => {
   const store = memoryStore();
   const names = ['a', 'b', 'c', 'd', 'e'];
@@ -244,6 +157,45 @@ test('a repository that lost most of its packages is refused, unless it is wante
   expect(await look(store)).toBe('1:5');
   await publishRepository(staged, store, { at: at(2), maxLossShare: 1 });
   expect(await look(store)).toBe('2:1');
+});
+
+test('a package that was published with other bytes is refused with both digests, and replaces the file when that is wanted', async () => {
+  const store = memoryStore();
+  await publishRepository(await stage(1, ['a', 'b']), store, { at: at(1), packages: locations(['a', 'b']) });
+  const rebuilt = { ...record('a'), pkgid: { algorithm: 'sha256', hex: 'f'.repeat(64) } } as const;
+  const staged = memoryStore();
+  await staged.write(rebuilt.location, utf8('rebuilt'));
+  await writeRepository([rebuilt, record('b')], staged, options(2));
+  const publish = { at: at(2), packages: locations(['a']) };
+  await expect(publishRepository(staged, store, publish)).rejects.toMatchObject({
+    fault: {
+      code: 'REPO_DUPLICATE_NEVRA',
+      nevra: 'a-0:1-1.noarch',
+      first: { location: rebuilt.location, pkgid: record('a').pkgid.hex },
+      second: { location: rebuilt.location, pkgid: 'f'.repeat(64) },
+    },
+  });
+  expect(await look(store)).toBe('1:2');
+  expect(store.files.get(rebuilt.location)).toEqual(utf8('package'));
+  const steps = await publishRepository(staged, store, { ...publish, mutated: 'replace' });
+  expect(steps[0]).toEqual({ task: 'copy-package', path: rebuilt.location });
+  expect(store.files.get(rebuilt.location)).toEqual(utf8('rebuilt'));
+});
+
+test('a package of which the store has another size is copied again', async () => {
+  const store = memoryStore();
+  await store.write('a-1-1.noarch.rpm', utf8('pac'));
+  await publishRepository(await stage(1, ['a']), store, { at: at(1), packages: locations(['a']) });
+  expect(await look(store)).toBe('1:1');
+});
+
+test('what was published since the state that a repository was made from is not lost', async () => {
+  const store = memoryStore();
+  await publishRepository(await stage(1, ['a']), store, { at: at(1) });
+  const madeFrom = await publishedState(store);
+  await publishRepository(await stage(2, ['a', 'b']), store, { at: at(2) });
+  const late = publishRepository(await stage(2, ['a', 'c']), store, { at: at(3), madeFrom });
+  await expect(late).rejects.toMatchObject({ code: 'REPO_CONFLICT', fault: { path: 'repodata/repomd.xml' } });
 });
 
 test('a full disk leaves the old repository as it was', async () => {
@@ -284,102 +236,4 @@ test('a generation comes back byte for byte', async () => {
   await expect(revertRepository(store, '000000000000-0000000000000000')).rejects.toMatchObject({
     code: 'REPO_NOT_FOUND',
   });
-});
-
-test('through 200 publishes in a folder no reader of unsigned metadata ever fails', async () => {
-  const folder = mkdtempSync(join(memoryDisk, 'distrokit-publish-'));
-  const store = directoryStore(folder);
-  const publish = async (revision: number): Promise<void> => {
-    const names = ['a', String.fromCharCode(98 + (revision % 20))];
-    const staged = await stage(revision, names);
-    await publishRepository(staged, store, {
-      at: at(revision * 10_000),
-      packages: locations(names),
-      keep: { count: 6 },
-    });
-  };
-  await publish(0);
-  let done = false;
-  let reads = 0;
-  const readers = Array.from({ length: 2 }, async () => {
-    while (!done) {
-      // A reader of its own, with nothing remembered.
-      expect(await look(directoryStore(folder))).toMatch(/^\d+:2$/);
-      reads++;
-    }
-  });
-  const publisher = async (): Promise<void> => {
-    for (let revision = 1; revision <= 200; revision++) await publish(revision);
-    done = true;
-  };
-  await Promise.all([...readers, publisher()]);
-  expect(reads).toBeGreaterThan(50);
-  rmSync(folder, { recursive: true });
-});
-
-test('a reader of signed metadata that fails during a publish succeeds when it tries again after it', async () => {
-  const folder = mkdtempSync(join(memoryDisk, 'distrokit-publish-'));
-  const store = directoryStore(folder);
-  let published: Promise<void> = Promise.resolve();
-  let waiting = 0;
-  let failures = 0;
-  const publish = async (revision: number): Promise<void> => {
-    const staged = await stage(revision, ['a']);
-    await publishRepository(staged, store, {
-      at: at(revision * 10_000),
-      signature: signatureOf(staged),
-      keep: { count: 6 },
-    });
-  };
-  await publish(0);
-  let done = false;
-  const once = () => verifyPublished(directoryStore(folder), { verifyRepomd: verifySignature });
-  const readers = Array.from({ length: 3 }, async () => {
-    while (!done) {
-      try {
-        await once();
-      } catch {
-        failures++;
-        waiting++;
-        await published;
-        await once();
-        waiting--;
-      }
-    }
-  });
-  const publisher = async (): Promise<void> => {
-    for (let revision = 1; revision <= 40; revision++) {
-      published = publish(revision);
-      await published;
-      while (waiting > 0) await new Promise((resolve) => setTimeout(resolve, 1));
-    }
-    done = true;
-  };
-  await Promise.all([...readers, publisher()]);
-  // Two files change, so some reader met the moment between them: that is the window this test is about.
-  expect(failures).toBeGreaterThan(0);
-  rmSync(folder, { recursive: true });
-});
-
-test('a publisher killed by the system at any moment leaves a repository that reads', async () => {
-  const folder = mkdtempSync(join(memoryDisk, 'distrokit-killed-'));
-  const script = fileURLToPath(new URL('./repo-publisher.ts', import.meta.url));
-  for (let round = 0; round < 4; round++) {
-    const child: ChildProcess = spawn(process.execPath, ['--import', 'tsx', script, folder], {
-      stdio: ['ignore', 'pipe', 'inherit'],
-    });
-    const closed = new Promise((resolve) => child.once('close', resolve));
-    let published = 0;
-    await new Promise<void>((resolve) => {
-      child.stdout?.on('data', (chunk: Buffer) => {
-        published += chunk.toString().split('\n').length - 1;
-        if (published > 3 + round * 2) resolve();
-      });
-    });
-    await new Promise((resolve) => setTimeout(resolve, round * 3));
-    child.kill('SIGKILL');
-    await closed;
-    expect(await look(directoryStore(folder))).toMatch(/^\d+:1$/);
-  }
-  rmSync(folder, { recursive: true });
 });

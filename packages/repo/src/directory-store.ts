@@ -103,7 +103,7 @@ export function directoryStore(folder: string): RepositoryStore {
       const paths = entries.map((entry) => relative(folder, entry).split(sep).join('/')).sort();
       for (const path of paths) {
         const file = await describe(join(folder, path), path);
-        if (file !== undefined && !path.endsWith('.part')) yield file;
+        if (file !== undefined && !/\.(part|lock)$/.test(path)) yield file;
       }
     },
     async remove(path) {
@@ -132,28 +132,54 @@ async function openPart(folder: string): Promise<{ readonly path: string; readon
 }
 
 /**
- * Replaces a file in a known version. A lock beside it, made by an exclusive link, makes comparing and renaming one
- * step among publishers that use this store.
+ * Replaces a file in a known version. A second name of the new file, made exclusively and holding the version that it
+ * replaces, makes comparing and renaming one step among publishers that use this store.
+ *
+ * A publisher that dies in between leaves that name. Its file is whole and on the disk, so the next one, having waited
+ * long enough for any living publisher, ends what was begun, and hears of a conflict.
  */
 async function exchange(temporary: string, place: string, name: string, ifVersion: string | null): Promise<void> {
-  const lock = `${place}.lock`;
-  try {
-    await link(temporary, lock);
-  } catch (cause) {
-    if (codeOf(cause) === 'EEXIST') throw conflict(name, ifVersion, 'locked');
-    throw cause;
-  }
-  try {
-    const found = await versionOf(place).catch((error) => {
-      if (isMissing(error)) return null;
-      throw error;
-    });
+  const claim = `${place}.${ifVersion ?? 'new'}.lock`;
+  const current = async (): Promise<string | null> => {
+    try {
+      return await versionOf(place);
+    } catch (cause) {
+      if (isMissing(cause)) return null;
+      throw cause;
+    }
+  };
+  for (let waits = 0; ; waits++) {
+    const found = await current();
     if (found !== ifVersion) throw conflict(name, ifVersion, found);
-    await rename(temporary, place);
-  } finally {
-    await unlink(lock).catch(() => undefined);
+    try {
+      await link(temporary, claim);
+      break;
+    } catch (cause) {
+      if (codeOf(cause) !== 'EEXIST') throw cause;
+    }
+    if (waits === claimWaits) {
+      await rename(claim, place).catch(() => undefined);
+      throw conflict(name, ifVersion, await current());
+    }
+    await new Promise((resolve) => setTimeout(resolve, claimWaitMs));
   }
+  const found = await current();
+  if (found !== ifVersion) {
+    await unlink(claim).catch(() => undefined);
+    throw conflict(name, ifVersion, found);
+  }
+  try {
+    await rename(claim, place);
+  } catch (cause) {
+    // Another publisher took this one for dead and ended its work.
+    if (!isMissing(cause)) throw cause;
+  }
+  await unlink(temporary);
 }
+
+// A living publisher holds its claim for less than a millisecond.
+const claimWaits = 20;
+const claimWaitMs = 100;
 
 async function writeAll(
   handle: FileHandle,

@@ -12,9 +12,10 @@
 import { type Abortable, digestBytes, quote } from '@distrokit/rpm';
 import { RepoError } from './errors.js';
 import { type Fetcher, fetchBytes } from './fetcher.js';
-import { readIdentities } from './fragments.js';
+import { type PackageIdentity, readIdentities } from './fragments.js';
 import { parseRepomd, type Repomd } from './repomd.js';
 import { type OpenRepositoryOptions, openRepository } from './repository.js';
+import { type DuplicateCandidate, duplicate } from './repository-writer.js';
 import { conflict, type RepositoryStore } from './store.js';
 
 /** One step of a publish. Steps are done in order; done twice they do no harm. */
@@ -34,6 +35,8 @@ export interface Generation {
 
 /** What is there before a publish. */
 export interface PublishedState {
+  /** The store's version of repomd.xml; `null` when there is none. */
+  readonly version: string | null;
   readonly repomd: Repomd | undefined;
   /** Newest last; the current one is among them when it was published by us. */
   readonly generations: readonly Generation[];
@@ -59,8 +62,18 @@ export interface PublishOptions extends Abortable {
   /** Locations of packages to copy from the staged repository when the store lacks them or has them in another size. */
   readonly packages?: readonly string[];
   readonly keep?: KeepGenerations;
+  /**
+   * The state that the staged repository was made from, by `publishedState` before its packages were read: whatever is
+   * published between then and now is REPO_CONFLICT, and is not lost. Default: what is there when publishing begins.
+   */
+  readonly madeFrom?: Pick<PublishedState, 'version'>;
   /** Share of packages that may go at most; more is REPO_SHRUNK. Default 0.5. */
   readonly maxLossShare?: number;
+  /**
+   * A package whose NEVRA was published with other bytes: `refuse` is REPO_DUPLICATE_NEVRA with both digests; `replace`
+   * writes over the file when it has the same location, which fails clients that hold the old repomd.xml. Default `refuse`.
+   */
+  readonly mutated?: 'refuse' | 'replace';
   /** Hears of each step before it is done. */
   readonly onStep?: (step: PublishStep) => void;
 }
@@ -125,8 +138,8 @@ export function planPublish(
 /**
  * Publishes a staged repository. Resolves with the steps that were done.
  *
- * Throws REPO_CONFLICT when another publisher was faster (what it published stays), REPO_SHRUNK, and what reading the
- * staged repository and writing to the store throw. Until repomd.xml is written clients read the old repository.
+ * Throws REPO_CONFLICT when another publisher was faster (what it published stays), REPO_SHRUNK, REPO_DUPLICATE_NEVRA, and
+ * what reading the staged repository and writing to the store throw. Until repomd.xml is written clients read the old repository.
  */
 export async function publishRepository(
   staged: Fetcher,
@@ -138,10 +151,11 @@ export async function publishRepository(
   const signature = typeof options.signature === 'string' ? utf8.encode(options.signature) : options.signature;
   const repomdBytes = await fetchBytes(staged, repomdPath, { maxBytes: maxRepomdBytes, ...abortable });
   const repomd = parseRepomd(repomdBytes);
-  const repomdVersion = (await store.stat(repomdPath, abortable))?.version ?? null;
   const signatureVersion = (await store.stat(signaturePath, abortable))?.version ?? null;
   const old = await publishedState(store, abortable);
-  await refuseLoss(staged, store, old, options);
+  const repomdVersion = options.madeFrom === undefined ? old.version : options.madeFrom.version;
+  if (old.version !== repomdVersion) throw conflict(repomdPath, repomdVersion, old.version);
+  const changed = await comparePackages(staged, store, old, options);
   const present = new Map<string, number>();
   for await (const file of store.list('', abortable)) present.set(file.path, file.sizeBytes);
   // A file of another size under the same name is not the file: it is written anew.
@@ -149,6 +163,11 @@ export async function publishRepository(
     if (record.sizeBytes !== undefined && present.get(record.location) !== record.sizeBytes) {
       present.delete(record.location);
     }
+  }
+  for (const path of options.packages ?? []) {
+    const sizeBytes = changed.sizes.get(path);
+    if (changed.replaced.has(path) || (sizeBytes !== undefined && present.get(path) !== sizeBytes))
+      present.delete(path);
   }
   const next = {
     repomd,
@@ -191,6 +210,8 @@ export async function publishRepository(
 
 /** What a store holds: its repomd.xml and the generations that can be returned to, oldest first. */
 export async function publishedState(store: RepositoryStore, options: Abortable = {}): Promise<PublishedState> {
+  // Before the bytes: what is written in between then counts as another publisher's.
+  const version = (await store.stat(repomdPath, options))?.version ?? null;
   const current = await optionalBytes(store, repomdPath, options);
   const generations: Generation[] = [];
   const paths: string[] = [];
@@ -206,7 +227,7 @@ export async function publishedState(store: RepositoryStore, options: Abortable 
     });
   }
   generations.sort((a, b) => (a.id < b.id ? -1 : 1));
-  return { repomd: current === undefined ? undefined : parseRepomd(current), generations };
+  return { version, repomd: current === undefined ? undefined : parseRepomd(current), generations };
 }
 
 /**
@@ -291,38 +312,77 @@ async function writeRepomd(
   await store.write(repomdPath, bytes, { cache: 'revalidate', ifVersion: version, ...options });
 }
 
-async function refuseLoss(
+/** What publishing has to know of packages one by one. */
+interface PackageChanges {
+  /** Of the packages to copy, by location. */
+  readonly sizes: ReadonlyMap<string, number>;
+  /** Locations whose package was published with other bytes. */
+  readonly replaced: ReadonlySet<string>;
+}
+
+/** Holds the new packages against the published ones. Throws REPO_SHRUNK, REPO_DUPLICATE_NEVRA. */
+async function comparePackages(
   staged: Fetcher,
   store: RepositoryStore,
   old: PublishedState,
   options: PublishOptions,
-): Promise<void> {
-  const allowedShare = options.maxLossShare ?? 0.5;
+): Promise<PackageChanges> {
+  const { maxLossShare: allowedShare = 0.5, mutated = 'refuse' } = options;
   if (!(allowedShare >= 0 && allowedShare <= 1)) throw new RangeError('"maxLossShare" must be from 0 to 1');
-  if (old.repomd === undefined || allowedShare === 1) return;
-  let before: number;
-  try {
-    before = await countPackages(store, options);
-  } catch (error) {
-    // An old repository that cannot be read is no measure, and no reason to keep it.
-    if (error instanceof RepoError) return;
-    throw error;
+  if (mutated !== 'refuse' && mutated !== 'replace') throw new TypeError('"mutated" must be refuse or replace');
+  const published = old.repomd === undefined ? undefined : await publishedPackages(store, options);
+  const copied = new Set(options.packages);
+  const sizes = new Map<string, number>();
+  const replaced = new Set<string>();
+  let after = 0;
+  for await (const { nevra, location, locationBase, pkgid, sizeBytes } of identities(staged, options)) {
+    after++;
+    if (copied.has(location)) sizes.set(location, sizeBytes);
+    const before = published?.byNevra.get(nevra);
+    // Of several that were published under one NEVRA it may be any; another kind of digest cannot be compared.
+    if (before === undefined || before.some((one) => one.pkgid === pkgid || one.pkgid.length !== pkgid.length))
+      continue;
+    if (mutated === 'refuse') throw duplicate(before[0] as PublishedPackage, { nevra, location, pkgid, buildTime: 0 });
+    if (locationBase === undefined) replaced.add(location);
   }
-  const after = await countPackages(staged, options);
+  const before = published?.count ?? 0;
   if (before > 0 && (before - after) / before > allowedShare) {
     throw new RepoError(
       { code: 'REPO_SHRUNK', before, after, allowedShare },
       `the new repository has ${after} packages, the old one ${before}: more than ${Math.round(allowedShare * 100)} % would go`,
     );
   }
+  return { sizes, replaced };
 }
 
-async function countPackages(fetcher: Fetcher, { signal }: Abortable): Promise<number> {
+type PublishedPackage = DuplicateCandidate;
+
+/** Undefined for an old repository that cannot be read: it is no measure, and no reason to keep it. */
+async function publishedPackages(
+  store: RepositoryStore,
+  options: Abortable,
+): Promise<{ readonly count: number; readonly byNevra: ReadonlyMap<string, readonly PublishedPackage[]> } | undefined> {
+  const byNevra = new Map<string, PublishedPackage[]>();
+  let count = 0;
+  try {
+    for await (const { nevra, location, pkgid } of identities(store, options)) {
+      count++;
+      const one = { nevra, location, pkgid, buildTime: 0 };
+      const others = byNevra.get(nevra);
+      if (others === undefined) byNevra.set(nevra, [one]);
+      else others.push(one);
+    }
+  } catch (error) {
+    if (error instanceof RepoError) return undefined;
+    throw error;
+  }
+  return { count, byNevra };
+}
+
+async function* identities(fetcher: Fetcher, { signal }: Abortable): AsyncGenerator<PackageIdentity, void, void> {
   const abortable = signal === undefined ? {} : { signal };
   const repository = await openRepository(fetcher, { verifyRepomd: 'unsigned', ...abortable });
-  let count = 0;
-  for await (const _ of readIdentities(repository.document('primary', abortable))) count++;
-  return count;
+  yield* readIdentities(repository.document('primary', abortable));
 }
 
 async function optionalBytes(store: Fetcher, path: string, options: Abortable): Promise<Uint8Array | undefined> {
