@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
@@ -194,10 +195,10 @@ test('what one worker has claimed no other can', async () => {
   const queue = newQueue();
   await farm.submit([{ id: 'taken', queue }]);
   const claim = await claimed(queue);
-  expect(await farm.store.claim('taken', 'another', farm.leaseMs)).toBeUndefined();
+  expect(await farm.store.claim('taken', 'another')).toBeUndefined();
   expect(await farm.claim(queue, 'another')).toBeUndefined();
   await farm.cancel('taken');
-  expect(await farm.store.renew('taken', claim.token, farm.leaseMs)).toBe(false);
+  expect(await farm.store.renew('taken', claim.token)).toBe(false);
 });
 
 test('a flood of one tenant delays the single task of another by no more than the window', async () => {
@@ -247,6 +248,71 @@ test('draining finishes what runs and takes nothing new', async () => {
   expect(await farm.task('running-drain')).toMatchObject({ state: 'done', result: 'finished' });
   expect((await farm.task('waiting-drain'))?.state).toBe('queued');
   await farm.cancel('waiting-drain');
+});
+
+test('a task that is over its time is ended as a timeout and tried again; a hung one gives its slot back', async () => {
+  const queue = newQueue();
+  const tries: string[] = [];
+  await using _worker = worker(queue, async (task) => {
+    tries.push(`${task.id} ${task.attempt}`);
+    if (task.id === 'slow') await sleep(60_000, undefined, { signal: task.signal });
+    // Hears no signal, as a process in the kernel's hands.
+    if (task.id === 'hung') await new Promise(() => {});
+    return 'well';
+  });
+  await farm.submit([
+    { id: 'hung', queue, timeoutMs: 200, maxAttempts: 1, priority: 9 },
+    { id: 'slow', queue, timeoutMs: 200, maxAttempts: 2, priority: 5 },
+    { id: 'quick', queue, timeoutMs: 60_000 },
+  ]);
+  await Promise.all([ended('hung'), ended('slow'), ended('quick')]);
+  expect(await farm.task('hung')).toMatchObject({ state: 'failed', failure: 'timeout', attempt: 1 });
+  expect(await farm.task('slow')).toMatchObject({ state: 'failed', failure: 'timeout', attempt: 2 });
+  expect(await farm.task('quick')).toMatchObject({ state: 'done', result: 'well' });
+  expect(tries.filter((each) => each.startsWith('slow'))).toEqual(['slow 1', 'slow 2']);
+});
+
+test('a task is held no longer than its lease by a worker that is not heard of', async () => {
+  const queue = newQueue();
+  await farm.submit([{ id: 'held', queue }]);
+  await claimed(queue);
+  await until(async () => (await farm.task('held'))?.state !== 'running');
+  const taken: number[] = [];
+  const reading = new AbortController();
+  for await (const event of farm.events({ signal: reading.signal })) {
+    if (event.task === 'held' && event.silentMs !== null) {
+      taken.push(event.silentMs);
+      reading.abort();
+    }
+  }
+  expect(taken).toHaveLength(1);
+  expect(taken[0]).toBeGreaterThanOrEqual(farm.leaseMs - 50);
+  // One lease, and what a busy machine needs to look again.
+  expect(taken[0]).toBeLessThan(farm.leaseMs * 2);
+  await farm.cancel('held');
+});
+
+test('what was published lists its files with their digests', async () => {
+  const queue = newQueue();
+  await using _worker = worker(queue, async (task) => {
+    await mkdir(join(task.folder, 'logs'));
+    await writeFile(join(task.folder, 'logs', 'build.log'), 'said\n');
+    await writeFile(join(task.folder, 'a.rpm'), 'package');
+    return 7;
+  });
+  await farm.submit([{ id: 'listed', queue }]);
+  await ended('listed');
+  const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');
+  expect(await farm.result('listed')).toEqual({
+    task: 'listed',
+    attempt: 1,
+    result: 7,
+    files: [
+      { path: 'a.rpm', sizeBytes: 7, sha256: sha256('package') },
+      { path: 'logs/build.log', sizeBytes: 5, sha256: sha256('said\n') },
+    ],
+  });
+  expect(await farm.result('nobody')).toBeUndefined();
 });
 
 test('tells every change in its order', async () => {

@@ -8,6 +8,7 @@ import { CodedError } from '@distrokit/rpm';
 import type { BuildCycle } from './build-cycle.js';
 import type { FailureClass } from './build-log.js';
 import type { Unresolved } from './build-plan.js';
+import type { RefusedResult } from './result-store.js';
 
 /** What can be wrong with a build, its source, its root or its driver. */
 export type BuildFault =
@@ -83,6 +84,14 @@ export type BuildFault =
       readonly code: 'BUILD_STORE_LOCKED';
       readonly folder: string;
       readonly pid: number;
+    }
+  | {
+      /** The result of a farm's task is not taken. */
+      readonly code: 'BUILD_RESULT_REFUSED';
+      readonly task: string;
+      readonly why: RefusedResult;
+      readonly wanted: string;
+      readonly found: string;
     }
   | {
       /** A document is not what it should be. */

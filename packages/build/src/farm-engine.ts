@@ -64,6 +64,7 @@ export async function openEngine(store: FarmStore): Promise<Engine> {
   try {
     await boss.start();
   } catch (cause) {
+    await boss.stop({ graceful: false, close: true }).catch(() => {});
     await opened?.close();
     throw cause;
   }

@@ -4,7 +4,8 @@
  * A task is `blocked` (by others) → `waiting` → `queued` (handed to the engine) → `running` (claimed) → `publishing` →
  * `done`; or `failed`, `cancelled`. Each claim gets a token that nobody has had before; whoever reports with an
  * older one is refused. A claim is a lease: unless its worker says in time that it lives, the task is given to
- * another. All times are the database's: no worker's clock is asked.
+ * another. Whether it was in time is no question of any clock on the wall: a claim counts its renewals, and who
+ * coordinates sees whether the count goes on (see `lease-watch.ts`). Times in the tables are for people.
  */
 import type { Engine } from './farm-engine.js';
 
@@ -34,6 +35,7 @@ export interface EventRow {
   readonly kind: TaskState;
   readonly attempt: number;
   readonly detail: string | null;
+  readonly silentMs: number | null;
 }
 
 /** A task handed in. */
@@ -45,6 +47,7 @@ export interface NewTask {
   readonly needs: readonly string[];
   readonly payload: unknown;
   readonly maxAttempts: number;
+  readonly timeoutMs: number | null;
 }
 
 /** A task that a worker has claimed. */
@@ -54,6 +57,16 @@ export interface Claim {
   readonly token: string;
   readonly queue: string;
   readonly payload: unknown;
+  /** How long this attempt may take. */
+  readonly timeoutMs: number | null;
+}
+
+/** A claim in somebody's hands, as the store sees it. */
+export interface HeldClaim {
+  readonly id: string;
+  readonly token: string;
+  /** How often it was renewed. */
+  readonly beats: number;
 }
 
 const schema = `
@@ -61,13 +74,14 @@ create schema if not exists distrokit;
 create table if not exists distrokit.task (
   id text primary key, tenant text not null, queue text not null, priority int not null, seq bigserial,
   state text not null, open_needs int not null, payload jsonb, attempt int not null default 0, max_attempts int not null,
-  token text, worker text, lease_until timestamptz, not_before timestamptz not null default now(), queued_at timestamptz,
+  timeout_ms bigint,
+  token text, worker text, beats int not null default 0, renewed_at timestamptz, not_before timestamptz not null default now(), 
   failure text, message text, result jsonb);
 create index if not exists task_open on distrokit.task (state, queue, tenant) where state in ('waiting', 'queued', 'running', 'publishing');
 create table if not exists distrokit.need (task text not null, parent text not null, primary key (task, parent));
 create index if not exists need_parent on distrokit.need (parent);
 create table if not exists distrokit.event (
-  seq bigserial primary key, at timestamptz not null default clock_timestamp(), task text not null, kind text not null, attempt int not null, detail text);
+  seq bigserial primary key, at timestamptz not null default clock_timestamp(), task text not null, kind text not null, attempt int not null, detail text, silent_ms bigint);
 create table if not exists distrokit.log (seq bigserial primary key, task text not null, attempt int not null, lines text not null);
 create index if not exists log_task on distrokit.log (task, seq);
 create table if not exists distrokit.worker (name text primary key, queues text not null, slots int not null, seen timestamptz not null, draining boolean not null);
@@ -89,11 +103,11 @@ export class TaskStore {
   async add(tasks: readonly NewTask[]): Promise<void> {
     await this.#engine.query(
       `with given as (select * from jsonb_to_recordset($1::jsonb)
-         as t(id text, tenant text, queue text, priority int, needs jsonb, payload jsonb, max_attempts int, place int)),
+         as t(id text, tenant text, queue text, priority int, needs jsonb, payload jsonb, max_attempts int, timeout_ms bigint, place int)),
        wanted as (select g.id as task, n.parent from given g, lateral (select distinct jsonb_array_elements_text(g.needs) as parent) n),
        ended as (select id, state from distrokit.task where id in (select parent from wanted) for share),
-       added as (insert into distrokit.task (id, tenant, queue, priority, payload, max_attempts, open_needs, state, failure)
-         select g.id, g.tenant, g.queue, g.priority, g.payload, g.max_attempts, o.count,
+       added as (insert into distrokit.task (id, tenant, queue, priority, payload, max_attempts, timeout_ms, open_needs, state, failure)
+         select g.id, g.tenant, g.queue, g.priority, g.payload, g.max_attempts, g.timeout_ms, o.count,
                 case when o.broken then 'failed' when o.count = 0 then 'waiting' else 'blocked' end,
                 case when o.broken then 'dependency-failed' end
          from given g, lateral (select count(*) filter (where e.state is distinct from 'done') as count,
@@ -103,7 +117,16 @@ export class TaskStore {
        linked as (insert into distrokit.need (task, parent) select w.task, w.parent from wanted w join added a on a.id = w.task
          on conflict do nothing returning 1)
        insert into distrokit.event (task, kind, attempt) select id, state, 0 from added`,
-      [JSON.stringify(tasks.map((task, place) => ({ ...task, max_attempts: task.maxAttempts, place })))],
+      [
+        JSON.stringify(
+          tasks.map((task, place) => ({
+            ...task,
+            max_attempts: task.maxAttempts,
+            timeout_ms: task.timeoutMs,
+            place,
+          })),
+        ),
+      ],
     );
   }
 
@@ -118,7 +141,7 @@ export class TaskStore {
 
   /**
    * Picks waiting tasks for the engine, `window` per queue at most. Tenants take turns: who has less in work comes first; within a
-   * tenant priority decides, then age.
+   * tenant priority decides, then age. A delay that is longer than any (see `worker.ts`) comes from a clock that was set back.
    */
   async pick(
     window: number,
@@ -128,11 +151,11 @@ export class TaskStore {
        candidate as (select t.id, t.queue, t.priority, t.seq, coalesce(b.count, 0)
            + row_number() over (partition by t.queue, t.tenant order by t.priority desc, t.seq) as turn
          from distrokit.task t left join busy b on b.queue = t.queue and b.tenant = t.tenant
-         where t.state = 'waiting' and t.not_before <= now()),
+         where t.state = 'waiting' and (t.not_before <= now() or t.not_before > now() + interval '10 minutes')),
        ranked as (select id, queue, row_number() over (partition by queue order by turn, priority desc, seq) as place from candidate),
        room as (select queue, count(*) as taken from distrokit.task where state = 'queued' group by queue),
        chosen as (select r.id from ranked r left join room using (queue) where r.place <= $1 - coalesce(room.taken, 0)),
-       picked as (update distrokit.task set state = 'queued', queued_at = now() where id in (select id from chosen) and state = 'waiting'
+       picked as (update distrokit.task set state = 'queued' where id in (select id from chosen) and state = 'waiting'
          returning id, queue, priority, attempt),
        told as (insert into distrokit.event (task, kind, attempt) select id, 'queued', attempt from picked)
        select id, queue, priority from picked`,
@@ -141,34 +164,43 @@ export class TaskStore {
   }
 
   /** Gives a delivered task to a worker; undefined when it is no longer to be had (delivered twice, cancelled). */
-  async claim(id: string, worker: string, leaseMs: number): Promise<Claim | undefined> {
+  async claim(id: string, worker: string): Promise<Claim | undefined> {
     const rows = await this.#engine.query<Claim>(
       `with claimed as (update distrokit.task set state = 'running', attempt = attempt + 1, token = gen_random_uuid()::text, worker = $2,
-         lease_until = now() + $3 * interval '1 millisecond', failure = null, message = null
-         where id = $1 and state = 'queued' returning id, attempt, token, queue, payload),
+         beats = 0, renewed_at = clock_timestamp(), failure = null, message = null
+         where id = $1 and state = 'queued' returning id, attempt, token, queue, payload, timeout_ms::int as "timeoutMs"),
        told as (insert into distrokit.event (task, kind, attempt, detail) select id, 'running', attempt, $2 from claimed)
        select * from claimed`,
-      [id, worker, leaseMs],
+      [id, worker],
     );
     return rows[0];
   }
 
   /** Prolongs a lease. False: the task is another's by now, or cancelled; the worker has to stop. */
-  async renew(id: string, token: string, leaseMs: number): Promise<boolean> {
+  async renew(id: string, token: string): Promise<boolean> {
     const rows = await this.#engine.query(
-      `update distrokit.task set lease_until = now() + $3 * interval '1 millisecond' where id = $1 and token = $2
+      `update distrokit.task set beats = beats + 1, renewed_at = clock_timestamp() where id = $1 and token = $2
          and state in ('running', 'publishing') returning 1`,
-      [id, token, leaseMs],
+      [id, token],
+    );
+    return rows.length === 1;
+  }
+
+  /** Whether a claim is still good: what is sent in with an older token is refused. */
+  async holds(id: string, token: string, attempt: number): Promise<boolean> {
+    const rows = await this.#engine.query(
+      `select 1 from distrokit.task where id = $1 and token = $2 and attempt = $3 and state in ('running', 'publishing')`,
+      [id, token, attempt],
     );
     return rows.length === 1;
   }
 
   /** The fence: only the holder of the newest token passes, and may ask again when the answer was lost. */
-  async beginPublishing(id: string, token: string, leaseMs: number): Promise<boolean> {
+  async beginPublishing(id: string, token: string): Promise<boolean> {
     const rows = await this.#engine.query(
-      `update distrokit.task set state = 'publishing', lease_until = now() + $3 * interval '1 millisecond'
-         where id = $1 and token = $2 and state in ('running', 'publishing') and lease_until > now() returning 1`,
-      [id, token, leaseMs],
+      `update distrokit.task set state = 'publishing', beats = beats + 1, renewed_at = clock_timestamp()
+         where id = $1 and token = $2 and state in ('running', 'publishing') returning 1`,
+      [id, token],
     );
     return rows.length === 1;
   }
@@ -176,7 +208,7 @@ export class TaskStore {
   /** Ends a task well, and lets go those that waited for it. */
   async finish(id: string, token: string, result: unknown): Promise<boolean> {
     const rows = await this.#engine.query(
-      `with ended as (update distrokit.task set state = 'done', result = $3::jsonb, token = null, lease_until = null
+      `with ended as (update distrokit.task set state = 'done', result = $3::jsonb, token = null
          where id = $1 and token = $2 and state = 'publishing' returning id, attempt),
        freed as (update distrokit.task t set open_needs = t.open_needs - 1,
            state = case when t.open_needs = 1 and t.state = 'blocked' then 'waiting' else t.state end
@@ -209,20 +241,41 @@ export class TaskStore {
     return rows.length > 0;
   }
 
-  /** Takes back tasks whose worker has not been heard of, and those the engine lost. Returns how many leases had ended. */
-  async reap(leaseMs: number): Promise<number> {
+  /** Everything that is in somebody's hands. */
+  async held(): Promise<readonly HeldClaim[]> {
+    return this.#engine.query<HeldClaim>(
+      `select id, token, beats from distrokit.task where state in ('running', 'publishing')`,
+    );
+  }
+
+  /** Ids of tasks that are handed out and that nobody has claimed. */
+  async queued(): Promise<readonly string[]> {
+    const rows = await this.#engine.query<{ id: string }>(`select id from distrokit.task where state = 'queued'`);
+    return rows.map((row) => row.id);
+  }
+
+  /** Takes back claims that have not been renewed since they were seen. Returns their number. */
+  async takeBack(claims: readonly HeldClaim[]): Promise<number> {
+    if (claims.length === 0) return 0;
     const rows = await this.#engine.query(
       this.#ending(
-        `state in ('running', 'publishing') and lease_until < now()`,
+        `state in ('running', 'publishing') and (id, token, beats) in
+           (select s.id, s.token, s.beats from jsonb_to_recordset($1::jsonb) as s(id text, token text, beats int))`,
         `attempt < max_attempts`,
         `failure = 'lost-worker', message = 'the worker was not heard of within its lease'`,
       ),
-    );
-    await this.#engine.query(
-      `update distrokit.task set state = 'waiting' where state = 'queued' and queued_at < now() - $1 * interval '1 millisecond'`,
-      [Math.max(60_000, leaseMs * 2)],
+      [JSON.stringify(claims)],
     );
     return rows.length;
+  }
+
+  /** Puts tasks that the engine seems to have lost back among the waiting. */
+  async requeue(ids: readonly string[]): Promise<void> {
+    if (ids.length === 0) return;
+    await this.#engine.query(
+      `update distrokit.task set state = 'waiting' where state = 'queued' and id in (select jsonb_array_elements_text($1::jsonb))`,
+      [JSON.stringify(ids)],
+    );
   }
 
   /** Cancels a task and all that need it. False when it has ended already. */
@@ -230,7 +283,7 @@ export class TaskStore {
     const rows = await this.#engine.query(
       `with recursive hit as (select id from distrokit.task where id = $1 and state not in ('done', 'failed', 'cancelled')
          union select n.task from distrokit.need n join hit on n.parent = hit.id),
-       ended as (update distrokit.task set state = 'cancelled', token = null, lease_until = null where id in (select id from hit)
+       ended as (update distrokit.task set state = 'cancelled', token = null where id in (select id from hit)
          and state not in ('done', 'failed', 'cancelled') returning id, attempt),
        told as (insert into distrokit.event (task, kind, attempt) select id, 'cancelled', attempt from ended)
        select id from ended where id = $1`,
@@ -266,7 +319,7 @@ export class TaskStore {
 
   async events(after: string, limit: number): Promise<readonly EventRow[]> {
     return this.#engine.query<EventRow>(
-      `select e.seq::text as seq, at, task, kind, attempt, detail from distrokit.event e where e.seq > $1::bigint order by e.seq limit $2`,
+      `select e.seq::text as seq, at, task, kind, attempt, detail, silent_ms::int as "silentMs" from distrokit.event e where e.seq > $1::bigint order by e.seq limit $2`,
       [after, limit],
     );
   }
@@ -315,15 +368,16 @@ export class TaskStore {
 
   /** Attempts that end badly: back to `waiting`, or failed together with everything that needs them. */
   #ending(which: string, again: string, how: string): string {
-    return `with recursive bad as (select id, (${again}) as again from distrokit.task where ${which} for update),
-       ended as (update distrokit.task t set state = case when bad.again then 'waiting' else 'failed' end, token = null, lease_until = null, ${how}
-         from bad where t.id = bad.id returning t.id, t.state, t.attempt, t.failure),
+    return `with recursive bad as (select id, (${again}) as again, (extract(epoch from clock_timestamp() - renewed_at) * 1000)::bigint as silent from distrokit.task where ${which} for update),
+       ended as (update distrokit.task t set state = case when bad.again then 'waiting' else 'failed' end, token = null, ${how}
+         from bad where t.id = bad.id returning t.id, t.state, t.attempt, t.failure, bad.silent),
        hit as (select n.task as id from distrokit.need n join ended on n.parent = ended.id where ended.state = 'failed'
          union select n.task from distrokit.need n join hit on n.parent = hit.id),
        fallen as (update distrokit.task set state = 'failed', failure = 'dependency-failed' where id in (select id from hit)
          and state not in ('done', 'failed', 'cancelled') returning id, attempt),
-       told as (insert into distrokit.event (task, kind, attempt, detail) select id, state, attempt, failure from ended
-         union all select id, 'failed', attempt, 'dependency-failed' from fallen)
+       told as (insert into distrokit.event (task, kind, attempt, detail, silent_ms)
+         select id, state, attempt, failure, case when failure = 'lost-worker' then silent end from ended
+         union all select id, 'failed', attempt, 'dependency-failed', null from fallen)
        select id from ended`;
   }
 }

@@ -5,19 +5,23 @@
  * of its own; publishing is a rename of that folder, behind a fence that only the newest attempt passes. What a
  * lost worker sends later finds the fence closed, or the name taken.
  */
-import { mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Abortable } from '@distrokit/rpm';
 import type { BuildPlan } from './build-plan.js';
 import { type Engine, type FarmStore, openEngine } from './farm-engine.js';
-import { type Claim, type EventRow, type TaskRow, type TaskState, TaskStore } from './farm-store.js';
+import { type Claim, type EventRow, type HeldClaim, type TaskRow, type TaskState, TaskStore } from './farm-store.js';
+import { LeaseWatch } from './lease-watch.js';
+import { directoryResults, type FinishedAttempt, type PublishedResult, type ResultStore } from './result-store.js';
 
 /** How a farm is set up. All processes of one farm must agree. */
 export interface FarmOptions {
   readonly store: FarmStore;
-  /** Folder for attempts and results, the same for all workers; one file system, so that a rename is one step. */
+  /** Folder of this process for attempts; with the default `results` the same for all processes of the farm. */
   readonly folder: string;
+  /** Where results go. Default: `directoryResults(folder)`. Workers that share no file system use `httpResults`. */
+  readonly results?: ResultStore;
   /** How long a worker may be silent before its task is given away. Default 60 s. */
   readonly leaseMs?: number;
   /** Tasks per queue that are handed out ahead of the workers. Small: fair. Default 32. */
@@ -40,6 +44,8 @@ export interface FarmTask {
   readonly payload?: unknown;
   /** Attempts in all, lost ones included. Default 3. */
   readonly maxAttempts?: number;
+  /** How long an attempt may take; then its signal is aborted, and it counts as a `timeout`. Default: no limit. */
+  readonly timeoutMs?: number;
 }
 
 /** A task and where it stands. */
@@ -66,6 +72,8 @@ export interface FarmEvent {
   readonly state: TaskState;
   readonly attempt: number;
   readonly detail: string | null;
+  /** When a task was taken back: how long its worker had not been heard of, by the database's clock. Else null. */
+  readonly silentMs: number | null;
 }
 
 /** A farm as one process sees it. */
@@ -76,6 +84,9 @@ export class Farm implements AsyncDisposable {
   readonly #engine: Engine;
   /** For workers and the status page. */
   readonly store: TaskStore;
+  readonly results: ResultStore;
+  readonly #leases: LeaseWatch<HeldClaim>;
+  readonly #deliveries: LeaseWatch;
 
   constructor(engine: Engine, options: FarmOptions) {
     this.#engine = engine;
@@ -83,6 +94,9 @@ export class Farm implements AsyncDisposable {
     this.folder = options.folder;
     this.leaseMs = options.leaseMs ?? 60_000;
     this.#window = options.window ?? 32;
+    this.results = options.results ?? directoryResults(options.folder);
+    this.#leases = new LeaseWatch(this.leaseMs);
+    this.#deliveries = new LeaseWatch(Math.max(20_000, this.leaseMs * 2));
   }
 
   /** Hands in tasks, all or none. What they need must be known or among them. Throws TypeError otherwise, and for a bad id. */
@@ -98,15 +112,18 @@ export class Farm implements AsyncDisposable {
     const unknown = outside.length === 0 ? [] : await this.store.unknown(outside);
     if (unknown.length > 0) throw new TypeError(`"tasks": nobody has handed in ${JSON.stringify(unknown[0])}`);
     await this.store.add(
-      tasks.map(({ id, queue, tenant = '', priority = 0, needs = [], payload = null, maxAttempts = 3 }) => ({
-        id,
-        queue,
-        tenant,
-        priority,
-        needs,
-        payload,
-        maxAttempts,
-      })),
+      tasks.map(
+        ({ id, queue, tenant = '', priority = 0, needs = [], payload = null, maxAttempts = 3, timeoutMs = null }) => ({
+          id,
+          queue,
+          tenant,
+          priority,
+          needs,
+          payload,
+          maxAttempts,
+          timeoutMs,
+        }),
+      ),
     );
   }
 
@@ -130,9 +147,14 @@ export class Farm implements AsyncDisposable {
     return (await this.store.log(id)).flatMap(({ lines }) => lines.split('\n'));
   }
 
-  /** Where the published result of a task lies. */
+  /** Where the published result of a task lies, when results are kept in the farm's own folder. */
   resultFolder(id: string): string {
     return join(this.folder, 'results', id);
+  }
+
+  /** The published result of a task with its files and their digests; undefined when there is none. */
+  async result(id: string): Promise<PublishedResult | undefined> {
+    return this.results.published(id);
   }
 
   /**
@@ -140,7 +162,10 @@ export class Farm implements AsyncDisposable {
    * several at once. Returns the number of tasks handed out.
    */
   async coordinate(): Promise<number> {
-    await this.store.reap(this.leaseMs);
+    const held = await this.store.held();
+    await this.store.takeBack(this.#leases.look(held, performance.now()));
+    const queued = (await this.store.queued()).map((id) => ({ id, token: '', beats: 0 }));
+    await this.store.requeue(this.#deliveries.look(queued, performance.now()).map(({ id }) => id));
     const picked = await this.store.pick(this.#window);
     for (const queue of new Set(picked.map((task) => task.queue))) {
       await this.#engine.send(
@@ -195,7 +220,7 @@ export class Farm implements AsyncDisposable {
   async claim(queue: string, worker: string): Promise<Claim | undefined> {
     const delivery = await this.#engine.take(queue);
     if (delivery === undefined) return undefined;
-    const claim = await this.store.claim(delivery.task, worker, this.leaseMs);
+    const claim = await this.store.claim(delivery.task, worker);
     // Only now: a worker that dies before this line has the task delivered again.
     await this.#engine.settle(queue, delivery.job);
     return claim;
@@ -211,39 +236,28 @@ export class Farm implements AsyncDisposable {
 
   /** What an earlier attempt has published before it was lost; undefined when there is nothing. */
   async published(claim: Claim): Promise<{ readonly result: unknown } | undefined> {
-    const text = await readFile(join(this.resultFolder(claim.id), resultFile), 'utf8').catch(() => undefined);
-    return text === undefined ? undefined : (JSON.parse(text) as { readonly result: unknown });
+    return this.results.published(claim.id);
   }
 
-  /** Publishes an attempt. False: another attempt has the task, this one's work is thrown away. */
-  async publish(claim: Claim, attemptFolder: string, result: unknown): Promise<boolean> {
-    await writeFile(
-      join(attemptFolder, resultFile),
-      `${JSON.stringify({ attempt: claim.attempt, result: result ?? null })}\n`,
-    );
-    if (!(await this.store.beginPublishing(claim.id, claim.token, this.leaseMs))) return false;
-    await mkdir(join(this.folder, 'results'), { recursive: true });
-    try {
-      await rename(attemptFolder, this.resultFolder(claim.id));
-    } catch (cause) {
-      // Taken: an attempt that passed the fence earlier and was lost before it could say so. Its result stands.
-      if (
-        !(await stat(this.resultFolder(claim.id)).then(
-          () => true,
-          () => false,
-        ))
-      )
-        throw cause;
-    }
-    const standing = (await this.published(claim))?.result;
-    return this.store.finish(claim.id, claim.token, standing);
+  /** Publishes an attempt. False: another attempt has the task, this one's work is thrown away. May be called again after it threw. */
+  async publish(claim: Claim, attemptFolder: string, result: unknown, options: Abortable = {}): Promise<boolean> {
+    const { id: task, attempt, token } = claim;
+    const finished: FinishedAttempt = { task, attempt, token, folder: attemptFolder, result: result ?? null };
+    // A first try may have published before its answer was lost: then the folder is gone, and the result stands.
+    if ((await this.results.published(task, options)) === undefined) {
+      await this.results.upload(finished, options);
+      if (!(await this.store.beginPublishing(task, token))) return false;
+      await this.results.publish(finished, options);
+    } else if (!(await this.store.beginPublishing(task, token))) return false;
+    // Taken: an attempt that passed the fence earlier and was lost before it could say so. Its result stands.
+    const standing = await this.results.published(task, options);
+    return this.store.finish(task, token, standing?.result);
   }
 
   /** Ends a claim whose result an earlier attempt has published already. */
   async adopt(claim: Claim, result: unknown): Promise<boolean> {
     return (
-      (await this.store.beginPublishing(claim.id, claim.token, this.leaseMs)) &&
-      this.store.finish(claim.id, claim.token, result)
+      (await this.store.beginPublishing(claim.id, claim.token)) && this.store.finish(claim.id, claim.token, result)
     );
   }
 
@@ -251,8 +265,6 @@ export class Farm implements AsyncDisposable {
     await this.#engine.close();
   }
 }
-
-const resultFile = 'farm-result.json';
 
 /** Opens a farm; the first to open it makes its tables. Throws BUILD_STORE_LOCKED. */
 export async function openFarm(options: FarmOptions): Promise<Farm> {
@@ -293,5 +305,6 @@ function eventOf(row: EventRow): FarmEvent {
     state: row.kind,
     attempt: row.attempt,
     detail: row.detail,
+    silentMs: row.silentMs,
   };
 }

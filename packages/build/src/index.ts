@@ -56,6 +56,7 @@ export { Farm, type FarmEvent, type FarmOptions, type FarmTask, openFarm, planTa
 export type { FarmStore } from './farm-engine.js';
 export { type FarmPageOptions, farmPage } from './farm-page.js';
 export type { TaskState } from './farm-store.js';
+export { type Beating, LeaseWatch } from './lease-watch.js';
 export { formatMockConfig, hashMockConfig, type MockConfig, mockConfigOf, parseMockConfig } from './mock-config.js';
 export { type MockDriverOptions, mockDriver } from './mock-driver.js';
 export {
@@ -87,6 +88,23 @@ export {
   type RebuildReason,
 } from './rebuild-plan.js';
 export { compareBuilds, type PackageDifference, type ReproductionReport } from './reproduction.js';
+export {
+  type DirectoryResults,
+  directoryResults,
+  type FinishedAttempt,
+  type PublishedResult,
+  type RefusedResult,
+  type ResultFile,
+  type ResultStore,
+} from './result-store.js';
+export {
+  httpResults,
+  type ReceiverOptions,
+  resultReceiver,
+  type UploadFetch,
+  type UploadRequest,
+  type UploadResponse,
+} from './result-upload.js';
 export {
   expandRoot,
   type RootCandidate,

@@ -20,7 +20,7 @@ export interface WorkerTask {
   readonly attempt: number;
   /** Empty; everything in it is published when the work returns. */
   readonly folder: string;
-  /** Aborted when the task is cancelled or given to another. */
+  /** Aborted when the task is cancelled, given to another or over its time. Work that does not end then is given up after a lease. */
   readonly signal: AbortSignal;
   /** For the live log. */
   readonly onLog: (line: string) => void;
@@ -120,28 +120,65 @@ async function attempt(farm: Farm, claim: Claim, options: WorkerOptions, stopped
     const { id, queue, payload } = claim;
     const onLog = (line: string): void => log.add(line);
     let result: unknown;
+    const clock = startClock(claim, lost);
     try {
-      result = await options.work({ id, queue, payload, attempt: claim.attempt, folder, signal, onLog });
+      const work = options.work({ id, queue, payload, attempt: claim.attempt, folder, signal, onLog });
+      result = await endedOrHung(work, signal, farm.leaseMs);
     } catch (cause) {
       await log.flush();
-      if (!signal.aborted) await report(farm, claim, failureOf(cause), cause);
+      const late = lost.signal.reason instanceof BuildError ? lost.signal.reason : undefined;
+      if (late !== undefined) await report(farm, claim, failureOf(late), late);
+      else if (!signal.aborted) await report(farm, claim, failureOf(cause), cause);
       return;
+    } finally {
+      clearTimeout(clock);
     }
     await log.flush();
     const done = folder;
-    if (!signal.aborted) await persist(() => farm.publish(claim, done, result));
+    if (!signal.aborted) await persist(() => farm.publish(claim, done, result, { signal }), signal);
   } catch (cause) {
+    if (signal.aborted) return;
     // Not the work has failed but the farm around it: the disk, the database. Another attempt may fare better.
     await report(
       farm,
       claim,
-      (cause as NodeJS.ErrnoException).code === 'ENOSPC' ? 'out-of-disk' : 'lost-worker',
+      (cause as NodeJS.ErrnoException).code === 'ENOSPC' ? 'out-of-disk' : isFinal(cause) ? 'unknown' : 'lost-worker',
       cause,
     );
   } finally {
     ended.abort();
     await alive;
     if (folder !== undefined) await rm(folder, { recursive: true, force: true }).catch(() => {});
+  }
+}
+
+/** Ends an attempt that takes longer than it may. */
+function startClock(claim: Claim, lost: AbortController): NodeJS.Timeout | undefined {
+  const { timeoutMs } = claim;
+  if (timeoutMs === null) return undefined;
+  const late = new BuildError(
+    { code: 'BUILD_TIMEOUT', driver: 'farm', timeoutMs, lastLogLines: [], logPath: '' },
+    `task ${claim.id}: still at work after ${timeoutMs} ms`,
+  );
+  return setTimeout(() => lost.abort(late), timeoutMs);
+}
+
+/** The end of the work; rejects with the signal's reason when it goes on for `graceMs` after the signal. */
+async function endedOrHung<Value>(work: Promise<Value>, signal: AbortSignal, graceMs: number): Promise<Value> {
+  const ended = new AbortController();
+  const hung = new Promise<never>((_resolve, reject) => {
+    const wait = async (): Promise<void> => {
+      await sleep(graceMs, undefined, { signal: ended.signal });
+      reject(signal.reason as Error);
+    };
+    const begin = (): void => void wait().catch(() => {});
+    if (signal.aborted) begin();
+    else signal.addEventListener('abort', begin, { once: true });
+  });
+  try {
+    return await Promise.race([work, hung]);
+  } finally {
+    ended.abort();
   }
 }
 
@@ -154,16 +191,22 @@ async function report(farm: Farm, claim: Claim, failure: FailureClass, cause: un
   );
 }
 
-/** Tries again while the database is away. Every statement of the store may be sent twice. */
-async function persist<Value>(step: () => Promise<Value>): Promise<Value> {
+/** Tries again while the database or the keeper of results is away. Every step may be taken twice. */
+async function persist<Value>(step: () => Promise<Value>, signal?: AbortSignal): Promise<Value> {
   for (let round = 0; ; round += 1) {
     try {
       return await step();
     } catch (cause) {
-      if (round === 6) throw cause;
+      if (round === 6 || signal?.aborted === true || isFinal(cause)) throw cause;
       await sleep(100 * 2 ** round);
     }
   }
+}
+
+/** Refusals that another try does not change. */
+function isFinal(cause: unknown): boolean {
+  if (!(cause instanceof BuildError) || cause.fault.code !== 'BUILD_RESULT_REFUSED') return false;
+  return ['fenced', 'name', 'limit'].includes(cause.fault.why);
 }
 
 function failureOf(cause: unknown): FailureClass {
@@ -178,7 +221,7 @@ async function stayAlive(farm: Farm, claim: Claim, lost: AbortController, ended:
     await sleep(farm.leaseMs / 3, undefined, { signal: ended }).catch(() => {});
     if (ended.aborted) return;
     // An answer that does not come says nothing: the fence decides in the end.
-    const ours = await farm.store.renew(claim.id, claim.token, farm.leaseMs).catch(() => true);
+    const ours = await farm.store.renew(claim.id, claim.token).catch(() => true);
     if (!ours && !ended.aborted) {
       lost.abort(new TaskLost(claim.id));
       return;
