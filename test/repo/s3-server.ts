@@ -17,6 +17,10 @@ export interface SignedBucket {
   /** Bytes of every body that was given out, by path. */
   readonly bytesRead: Map<string, number>;
   readonly headers: Map<string, Readonly<Record<string, string | string[] | undefined>>>;
+  /** Uploads in parts that were begun and neither completed nor given up, by name. */
+  readonly uploads: ReadonlyMap<string, { readonly parts: readonly Buffer[] }>;
+  /** Answers a request in the bucket's place when it gives a status and a body. Reset it when done. */
+  intercept?: ((method: string, url: URL) => readonly [status: number, body: string] | undefined) | undefined;
   close(): Promise<void>;
 }
 
@@ -30,6 +34,7 @@ export async function signedBucket(pageSize = 1000): Promise<SignedBucket> {
     sessionToken: 'token==/+',
   };
   const files = new Map<string, { readonly body: Buffer; readonly etag: string; readonly changed: Date }>();
+  const uploads = new Map<string, { readonly key: string; readonly parts: Buffer[] }>();
   const requests: string[] = [];
   const bytesRead = new Map<string, number>();
   const seenHeaders: SignedBucket['headers'] = new Map();
@@ -63,6 +68,22 @@ export async function signedBucket(pageSize = 1000): Promise<SignedBucket> {
     return hmac(key as Buffer, text).toString('hex') === signature;
   };
 
+  const etagOf = (body: Buffer): string => `"${createHash('md5').update(body).digest('hex')}"`;
+
+  /** Stores a file when its conditions hold; else answers that they do not. */
+  const put = (request: IncomingMessage, response: ServerResponse, key: string, body: Buffer): boolean => {
+    const file = files.get(key);
+    const { 'if-match': match, 'if-none-match': none } = request.headers;
+    if (match !== undefined && file === undefined) refuse(response, 404, 'NoSuchKey');
+    else if ((match !== undefined && match !== file?.etag) || (none === '*' && file !== undefined)) {
+      refuse(response, 412, 'PreconditionFailed');
+    } else {
+      files.set(key, { body, etag: etagOf(body), changed: new Date(0) });
+      return true;
+    }
+    return false;
+  };
+
   const answer = (request: IncomingMessage, response: ServerResponse, body: Buffer): void => {
     if (!isSigned(request, body)) {
       refuse(response, 403, 'SignatureDoesNotMatch');
@@ -73,6 +94,50 @@ export async function signedBucket(pageSize = 1000): Promise<SignedBucket> {
     requests.push(`${request.method} ${key}`);
     seenHeaders.set(`${request.method} ${key}`, request.headers);
     const file = files.get(key);
+    const intercepted = bucket.intercept?.(request.method ?? '', url);
+    if (intercepted !== undefined) {
+      response.writeHead(intercepted[0]).end(intercepted[1]);
+      return;
+    }
+    const uploadId = url.searchParams.get('uploadId');
+    if (request.method === 'POST' && url.searchParams.has('uploads')) {
+      const id = `upload-${requests.length}`;
+      uploads.set(id, { key, parts: [] });
+      response.end(`<InitiateMultipartUploadResult><UploadId>${id}</UploadId></InitiateMultipartUploadResult>`);
+      return;
+    }
+    if (uploadId !== null) {
+      const upload = uploads.get(uploadId);
+      if (upload?.key !== key) {
+        refuse(response, 404, 'NoSuchUpload');
+        return;
+      }
+      if (request.method === 'DELETE') {
+        uploads.delete(uploadId);
+        response.writeHead(204).end();
+      } else if (request.method === 'PUT') {
+        upload.parts[Number(url.searchParams.get('partNumber')) - 1] = body;
+        response.writeHead(200, { etag: etagOf(body) }).end();
+      } else {
+        const named = [...body.toString().matchAll(/<PartNumber>(\d+)<\/PartNumber><ETag>([^<]+)<\/ETag>/g)];
+        const wrong =
+          named.length !== upload.parts.length ||
+          named.some(
+            ([, number, etag], at) => Number(number) !== at + 1 || etag !== etagOf(upload.parts[at] as Buffer),
+          );
+        if (wrong) refuse(response, 400, 'InvalidPart');
+        else if (upload.parts.slice(0, -1).some((part) => part.length < 5 * 2 ** 20))
+          refuse(response, 400, 'EntityTooSmall');
+        else {
+          uploads.delete(uploadId);
+          const whole = Buffer.concat(upload.parts);
+          if (!put(request, response, key, whole)) return;
+          const etag = files.get(key)?.etag.replaceAll('"', '&quot;');
+          response.end(`<CompleteMultipartUploadResult><ETag>${etag}</ETag></CompleteMultipartUploadResult>`);
+        }
+      }
+      return;
+    }
     if (key === '' && request.method === 'GET') {
       const after = url.searchParams.get('continuation-token') ?? '';
       const names = [...files.keys()]
@@ -90,18 +155,7 @@ export async function signedBucket(pageSize = 1000): Promise<SignedBucket> {
         `<ListBucketResult><IsTruncated>${more}</IsTruncated>${token}${entries.join('')}</ListBucketResult>`,
       );
     } else if (request.method === 'PUT') {
-      const { 'if-match': match, 'if-none-match': none } = request.headers;
-      if (match !== undefined && file === undefined) {
-        refuse(response, 404, 'NoSuchKey');
-        return;
-      }
-      if ((match !== undefined && match !== file?.etag) || (none === '*' && file !== undefined)) {
-        refuse(response, 412, 'PreconditionFailed');
-        return;
-      }
-      const etag = `"${createHash('md5').update(body).digest('hex')}"`;
-      files.set(key, { body, etag, changed: new Date(0) });
-      response.writeHead(200, { etag }).end();
+      if (put(request, response, key, body)) response.writeHead(200, { etag: etagOf(body) }).end();
     } else if (request.method === 'DELETE') {
       files.delete(key);
       response.writeHead(204).end();
@@ -123,16 +177,18 @@ export async function signedBucket(pageSize = 1000): Promise<SignedBucket> {
     request.on('end', () => answer(request, response, Buffer.concat(chunks)));
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  return {
+  const bucket: SignedBucket = {
     bucketUrl: `http://127.0.0.1:${(server.address() as AddressInfo).port}/bucket`,
     credentials,
     requests,
     bytesRead,
     headers: seenHeaders,
+    uploads,
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve());
         server.closeAllConnections();
       }),
   };
+  return bucket;
 }

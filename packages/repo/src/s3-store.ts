@@ -2,13 +2,14 @@
  * A repository in a bucket of an S3-compatible store.
  *
  * `fetch`, credentials and the clock are arguments; nothing is tried twice: give a `fetch` that does, where that is
- * wanted. A file goes up in one request, so readers see the old or the new one.
+ * wanted. A file goes up in one request, a large one in parts, which one request completes: readers see the old or the new.
  *
  * Reference: Amazon S3 API, PutObject, GetObject, HeadObject, DeleteObject, ListObjectsV2
  */
 import { type Abortable, digestBytes, type S3Credentials, s3Path, s3Query, signS3Request } from '@distrokit/rpm';
 import type { RepoError } from './errors.js';
 import { bodyOf, concatenated, notFound, type StoreTask, storeFailed, tooLarge } from './fetcher.js';
+import { maxPartBytes, minPartBytes, partsOf, type SendRequest, uploadParts } from './s3-multipart.js';
 import { checkStorePath, conflict, type RepositoryStore, type StoredFile } from './store.js';
 import { childrenOf, childText, parseXmlTree } from './xml-tree.js';
 
@@ -16,7 +17,7 @@ import { childrenOf, childText, parseXmlTree } from './xml-tree.js';
 export type S3FetchFunction = (
   url: string,
   init: {
-    readonly method: 'GET' | 'HEAD' | 'PUT' | 'DELETE';
+    readonly method: 'GET' | 'HEAD' | 'POST' | 'PUT' | 'DELETE';
     readonly headers: Record<string, string>;
     readonly body?: Uint8Array<ArrayBuffer>;
     /** A signature is for one address: redirects are not followed. */
@@ -37,9 +38,21 @@ export interface S3StoreOptions {
   readonly credentials: S3Credentials | (() => Promise<S3Credentials>);
   /** The clock: asked at every request. */
   readonly at: () => Date;
-  /** A file is held in memory while it is sent; more is REPO_TOO_LARGE. Default 1 GiB. */
+  /**
+   * A longer file goes up in parts of this size, one of which is held in memory. Default 16 MiB, from 5 MiB to 5 GiB; a
+   * file has 10,000 parts at most.
+   */
+  readonly partBytes?: number;
+  /**
+   * More is REPO_TOO_LARGE. Default 64 GiB, and 1 GiB of a document that is named by its digest: it is held in memory
+   * until its name is known.
+   */
   readonly maxFileBytes?: number;
 }
+
+const defaultPartBytes = 16 * 1024 * 1024;
+const defaultMaxFileBytes = 64 * 1024 ** 3;
+const defaultMaxHeldBytes = 1024 ** 3;
 
 const maxAnswerBytes = 16 * 1024 * 1024;
 const maxErrorBytes = 64 * 1024;
@@ -54,13 +67,16 @@ const maxErrorBytes = 64 * 1024;
  */
 export function s3Store(options: S3StoreOptions): RepositoryStore {
   const { bucket, root } = placeOf(options);
-  const maxFileBytes = options.maxFileBytes ?? 1024 * 1024 * 1024;
+  const { partBytes = defaultPartBytes } = options;
+  if (!(Number.isSafeInteger(partBytes) && partBytes >= minPartBytes && partBytes <= maxPartBytes)) {
+    throw new RangeError(`"partBytes" must be from ${minPartBytes} to ${maxPartBytes}`);
+  }
 
   const send = async (
     task: StoreTask,
     path: string,
     url: URL,
-    method: 'GET' | 'HEAD' | 'PUT' | 'DELETE',
+    method: 'GET' | 'HEAD' | 'POST' | 'PUT' | 'DELETE',
     { signal, body, headers = {} }: Abortable & { body?: Uint8Array; headers?: Record<string, string> },
   ): Promise<Response> => {
     signal?.throwIfAborted();
@@ -99,24 +115,53 @@ export function s3Store(options: S3StoreOptions): RepositoryStore {
     },
     async write(path, data, { signal, ifVersion, cache } = {}) {
       const abortable = signal === undefined ? {} : { signal };
-      const body = await collected(typeof path === 'string' ? path : 'a document', data, maxFileBytes, signal);
+      let content = data;
+      let { maxFileBytes = defaultMaxFileBytes } = options;
+      if (typeof path !== 'string') {
+        maxFileBytes = options.maxFileBytes ?? defaultMaxHeldBytes;
+        content = await collected('a document', data, maxFileBytes, signal);
+      }
       const name = typeof path === 'string' ? path : path();
       checkStorePath(name);
       const headers: Record<string, string> = {};
       if (cache === 'immutable') headers['cache-control'] = 'public, max-age=31536000, immutable';
+      else if (cache === 'revalidate') headers['cache-control'] = 'no-cache';
+      const conditions: Record<string, string> = {};
+      if (ifVersion === null) conditions['if-none-match'] = '*';
+      else if (ifVersion !== undefined) conditions['if-match'] = ifVersion;
       // With a condition `fetch` adds this by itself; then it would go unsigned.
-      else if (cache === 'revalidate' || ifVersion !== undefined) headers['cache-control'] = 'no-cache';
-      if (ifVersion === null) headers['if-none-match'] = '*';
-      else if (ifVersion !== undefined) headers['if-match'] = ifVersion;
-      const response = await send('write', name, fileUrl(name), 'PUT', { ...abortable, body, headers });
-      if (response.status !== 200) {
+      if (ifVersion !== undefined) conditions['cache-control'] = headers['cache-control'] ?? 'no-cache';
+      const refused = async (response: Response): Promise<RepoError> => {
         const error = await refusal(name, 'write', response);
         const { found } = error.fault as { readonly found: string };
-        if (ifVersion === undefined || !/^status (412|409|404 \(NoSuchKey\))/.test(found)) throw error;
-        throw conflict(name, ifVersion, response.status === 404 ? null : found);
+        if (ifVersion === undefined || !/^status (412|409|404 \(NoSuchKey\))/.test(found)) return error;
+        return conflict(name, ifVersion, response.status === 404 ? null : found);
+      };
+      const parts = partsOf(name, content, partBytes, maxFileBytes, signal);
+      try {
+        const body = (await parts.next()).value ?? new Uint8Array();
+        const second = await parts.next();
+        if (second.done !== true) {
+          const all = async function* (): AsyncGenerator<Uint8Array, void, void> {
+            yield body;
+            yield second.value;
+            yield* parts;
+          };
+          const sendPart: SendRequest = (method, query, request) => {
+            const url = fileUrl(name);
+            url.search = s3Query(query);
+            return send('write', name, url, method, request);
+          };
+          return await uploadParts(all(), { path: name, send: sendPart, headers, conditions, refused, ...abortable });
+        }
+        const request = { ...abortable, body, headers: { ...headers, ...conditions } };
+        const response = await send('write', name, fileUrl(name), 'PUT', request);
+        if (response.status !== 200) throw await refused(response);
+        await response.body?.cancel();
+        return versionOf(name, 'write', response);
+      } finally {
+        await parts.return();
       }
-      await response.body?.cancel();
-      return versionOf(name, 'write', response);
     },
     async stat(path, { signal } = {}) {
       checkReadPath(path);
