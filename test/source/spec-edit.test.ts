@@ -199,6 +199,76 @@ test('renumbers patches in tags and where they are applied', () => {
   expect(edited.renumberPatches(1000)).toBe(edited);
 });
 
+/** Numbers and names of patches as rpm itself counts them. */
+function rpmPatches(spec: string): string[] {
+  const path = join(mkdtempSync(join(root, 'count-')), 'hello.spec');
+  writeFileSync(path, spec);
+  const program = `import rpm, sys
+print("\\n".join("%d %s" % (n, name) for name, n, flags in rpm.spec(sys.argv[1]).sources if flags & 2))`;
+  const lines = execFileSync('/usr/bin/python3', ['-c', program, path], { encoding: 'utf8' }).trim().split('\n');
+  return lines.sort((a, b) => Number.parseInt(a, 10) - Number.parseInt(b, 10));
+}
+
+const uncounted = '%prep\n%setup -q\n';
+const renumbered: Readonly<Record<string, readonly [tags: string, prep: string, from: number, tagsAfter: string]>> = {
+  'without numbers': [
+    'Patch:  first.patch\nPatch: second.patch\n',
+    `${uncounted}%patch0 -p1\n%patch -P 1 -p1\n`,
+    1000,
+    // rpm counts on by itself.
+    'Patch1000:  first.patch\nPatch: second.patch\n',
+  ],
+  'with and without numbers': [
+    'Patch7: first.patch\nPatch: second.patch\n',
+    `${uncounted}%patch7 -p1\n%patch -P8 -p1\n`,
+    0,
+    'Patch0: first.patch\nPatch: second.patch\n',
+  ],
+  'without numbers, all applied at once': [
+    'Patch: first.patch\n%if 1\nPatch: second.patch\n%endif\n',
+    '%prep\n%autosetup -p1\n',
+    20,
+    'Patch20: first.patch\n%if 1\nPatch21: second.patch\n%endif\n',
+  ],
+  'in a list after a tag': [
+    'Patch3: first.patch\n%patchlist\n# the other one\nsecond.patch\n',
+    `${uncounted}%patch -P 3 -p1\n%patch -P 4 -p1\n`,
+    50,
+    'Patch50: first.patch\n%patchlist\n# the other one\nsecond.patch\n',
+  ],
+};
+for (const [what, [tags, prep, from, wanted]] of Object.entries(renumbered)) {
+  test(`renumbers patches ${what}; rpm counts them so, and rpmbuild -bp applies them`, () => {
+    const spec = parseSpec(preamble(tags) + prep + changelog);
+    const edited = spec.renumberPatches(from);
+    expect(edited.toString()).toContain(wanted);
+    expect(rpmPatches(edited.toString())).toEqual([`${from} first.patch`, `${from + 1} second.patch`]);
+    expect(prepare(edited.toString(), { 'first.patch': first, 'second.patch': second })).toBe(
+      'first\nzweite\ntschüss\n',
+    );
+    expect(edited.renumberPatches(from)).toBe(edited);
+  });
+}
+
+test('does not renumber what it cannot follow, and says where', () => {
+  const bad: readonly (readonly [tags: string, prep: string])[] = [
+    ['%if 1\nPatch: first.patch\n%endif\nPatch: second.patch\n', `${uncounted}%patch -P 1 -p1\n`],
+    ['Patch1: first.patch\nPatch1: second.patch\n', uncounted],
+    ['%patchlist\nfirst.patch\n', '%prep\n%autosetup -p1\n'],
+    ['Patch1: first.patch\n', `${uncounted}patch -p1 < %{PATCH1}\n`],
+    ['Patch1: first.patch\n', `${uncounted}%autopatch -p1 -m 1\n`],
+  ];
+  for (const [tags, prep] of bad) {
+    const spec = parseSpec(preamble(tags) + prep + changelog);
+    expect(() => spec.renumberPatches(100), tags + prep).toThrow(
+      expect.objectContaining({
+        fault: expect.objectContaining({ code: 'SOURCE_EDIT_FAILED', line: expect.any(Number) }),
+      }),
+    );
+  }
+  expect(() => parseSpec(preamble('')).renumberPatches(-1)).toThrow(RangeError);
+});
+
 test('puts a changelog entry on top once, and makes a changelog where there is none', () => {
   const entry = { date: new Date('2026-03-04T00:00:00Z'), name: 'A', email: 'a@b', lines: ['x'] };
   const without = parseSpec('Name: a\nVersion: 1\nRelease: 2%{?dist}\nEpoch: 7\n');

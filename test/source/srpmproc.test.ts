@@ -1,5 +1,6 @@
 /** The edit language of srpmproc: reading it, applying it, and patches as patch(1) applies them. */
 import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -38,11 +39,12 @@ const tree: TreeFiles = new Map(
     'PATCHES/logo.png': 'our logo',
   }).map(([path, text]) => [path, bytes(text)]),
 );
+const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');
 const config = `
 # everything that the language has
 replace { file: "logo.png" with_file: "PATCHES/logo.png" }
 add { file: "PATCHES/new.patch" }
-add: < lookaside: 'abc' name: "extra.bin" >
+add: < lookaside: '${sha256('extra')}' name: "extra.bin" >
 patch { file: "PATCHES/motd.diff" }
 lookaside { file: "big.bin" }
 spec_change {
@@ -58,7 +60,10 @@ spec_change {
 `;
 
 test('applies every kind of directive in the fixed order', () => {
-  const result = applySrpmproc(tree, parseSrpmproc(config), { at, blobs: new Map([['abc', bytes('extra')]]) });
+  const result = applySrpmproc(tree, parseSrpmproc(config), {
+    at,
+    blobs: new Map([[sha256('extra'), bytes('extra')]]),
+  });
   expect(textOf(result.files, 'SPECS/hello.spec')).toBe(
     spec
       .replace('Name:', 'Vendor: Us\nName:')
@@ -70,15 +75,59 @@ test('applies every kind of directive in the fixed order', () => {
   );
   expect(textOf(result.files, 'SOURCES/motd')).toBe('Ours\nsecond\nthird\n');
   expect(textOf(result.files, 'SOURCES/logo.png')).toBe('our logo');
-  expect(textOf(result.files, 'SOURCES/extra.bin')).toBe('extra');
-  expect([...result.movedToLookaside]).toEqual([['SOURCES/big.bin', bytes('big')]]);
-  expect(textOf(result.files, '.hello.metadata')).toMatch(/^[0-9a-f]{64} SOURCES\/big.bin\n$/);
+  expect([...result.movedToLookaside]).toEqual([
+    ['SOURCES/extra.bin', bytes('extra')],
+    ['SOURCES/big.bin', bytes('big')],
+  ]);
+  expect(textOf(result.files, '.hello.metadata')).toBe(
+    `${sha256('extra')} SOURCES/extra.bin\n${sha256('big')} SOURCES/big.bin\n`,
+  );
+  for (const path of result.movedToLookaside.keys()) expect(result.files.has(path)).toBe(false);
   expect(result).toMatchObject({
     commitMessage: 'One\nTwo',
     author: { name: 'R', email: 'r@x' },
     tagSuffix: '.ours.0',
   });
   expect(textOf(tree, 'SOURCES/motd')).toContain('Red Hat');
+});
+
+test('makes one archive for the lookaside store: the same bytes each time, and tar reads it', () => {
+  const text = `
+    lookaside { file: ["new.patch", "motd.diff"] tar: true archive_name: "debranding" from_patch_tree: true }
+    lookaside { file: "PATCHES/logo.png" from_patch_tree: true }
+    spec_change { append { field: "%prep" value: "tar xf %{SOURCE1}" } }
+  `;
+  const listed = new Map([...tree, ['.hello.metadata', bytes(`${sha256('old')} SOURCES/logo.png\n`)]]);
+  const apply = () => applySrpmproc(listed, parseSrpmproc(text), { at });
+  const result = apply();
+  expect([...result.movedToLookaside.keys()]).toEqual(['SOURCES/debranding.tar.gz', 'SOURCES/logo.png']);
+  const archive = result.movedToLookaside.get('SOURCES/debranding.tar.gz')!;
+  expect(apply().movedToLookaside.get('SOURCES/debranding.tar.gz')).toEqual(archive);
+  const tar = (...args: string[]): string =>
+    execFileSync('tar', [...args, '-zf', '-'], { input: archive, encoding: 'utf8' });
+  expect(tar('--utc', '--full-time', '-tv').replace(/ +/g, ' ')).toBe(
+    '-rw-r--r-- root/root 8 2024-01-25 00:00:00 new.patch\n-rw-r--r-- root/root 68 2024-01-25 00:00:00 motd.diff\n',
+  );
+  expect(tar('-xO', '--occurrence', 'new.patch')).toBe('a patch\n');
+  const hex = createHash('sha256').update(archive).digest('hex');
+  // What the list said of the old logo is gone.
+  expect(textOf(result.files, '.hello.metadata')).toBe(
+    `${hex} SOURCES/debranding.tar.gz\n${sha256('our logo')} SOURCES/logo.png\n`,
+  );
+  expect(textOf(result.files, 'SPECS/hello.spec')).toContain('%patch1 -p1\ntar xf %{SOURCE1}\n\n%changelog\n');
+  expect(result.files.has('PATCHES/new.patch')).toBe(true);
+});
+
+test('takes a blob only with the digest by which it is named', () => {
+  const replace = parseSrpmproc(`replace { file: "logo.png" with_lookaside: "${sha256('new logo')}" }`);
+  const apply = (content: string) =>
+    applySrpmproc(tree, replace, { at, blobs: new Map([[sha256('new logo'), bytes(content)]]) });
+  expect([...apply('new logo').movedToLookaside]).toEqual([['SOURCES/logo.png', bytes('new logo')]]);
+  expect(() => apply('another logo')).toThrow(
+    expect.objectContaining({
+      fault: expect.objectContaining({ code: 'SOURCE_NOT_APPLIED', found: sha256('another logo') }),
+    }),
+  );
 });
 
 const bad: Readonly<Record<string, readonly [text: string, where: string]>> = {
@@ -89,6 +138,7 @@ const bad: Readonly<Record<string, readonly [text: string, where: string]>> = {
   'an open string': ['delete { file: "x }', 'line 1'],
   'a replacement with nothing': ['replace { file: "x" }', 'replace'],
   'a file that is neither added nor deleted': ['spec_change { file { name: "x" type: Patch } }', 'spec_change.file'],
+  'an archive without a name': ['lookaside { file: "x" tar: true }', 'lookaside.archive_name'],
   'two spec changes': ['spec_change {} spec_change {}', 'spec_change'],
   'messages without end': ['add {'.repeat(1000), 'line 1'],
 };

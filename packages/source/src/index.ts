@@ -151,14 +151,13 @@ export type { SpecTagLine } from './spec-tag.js';
 export type { SpecCondition, SpecSection } from './spec-text.js';
 export { type ReadSrpmOptions, readSrpm } from './srpm.js';
 export { type FetchSrpmOptions, fetchSrpm, pickSrpm, type SrpmRecord, type WantedSrpm } from './srpm-repository.js';
+export { type ApplySrpmprocOptions, applySrpmproc, type SrpmprocResult } from './srpmproc.js';
 export {
-  type ApplySrpmprocOptions,
-  applySrpmproc,
   parseSrpmproc,
   type SrpmprocConfig,
-  type SrpmprocResult,
+  type SrpmprocLookaside,
   type SrpmprocSpecChange,
-} from './srpmproc.js';
+} from './srpmproc-config.js';
 export { archiveTree, gzipTree, type TreeArchiveOptions } from './tree-archive.js';
 export { type FetchUpstreamOptions, fetchUpstream, npmRelease, type UpstreamRelease } from './upstream.js';
 export {

@@ -10,9 +10,10 @@ import { quote } from '@distrokit/rpm';
 import { SourceError } from './errors.js';
 import { checkFileName } from './file-name.js';
 import { formatPatchOrigin, type PatchOrigin } from './patch-origin.js';
+import { applyLines, insertApplyLine } from './spec-applied-patch.js';
 import { type Evaluated, evaluateSpec, type SpecEnvironment } from './spec-macro.js';
 import { checkOneLine, editFailed, type SpecTagLine, tagLines } from './spec-tag.js';
-import type { SpecSection, SpecText } from './spec-text.js';
+import type { SpecText } from './spec-text.js';
 
 /** A source or a patch of a spec. */
 export interface SpecSource {
@@ -136,43 +137,6 @@ export function removeSource(text: SpecText, file: string): SpecText {
   return text.splice(start, found.line - start + 1, []);
 }
 
-/**
- * Gives the patches new numbers from `first` on, in order of their tags, in tags and apply lines alike. Unnumbered tags
- * and `%patchlist` lines stay. Throws SOURCE_EDIT_FAILED when `%prep` or another line uses patches in a way that cannot
- * be told (a range of `%autopatch`, `%{PATCH3}`).
- */
-export function renumberPatches(text: SpecText, first: number): SpecText {
-  const tags = tagLines(text).filter((tag) => /^patch\d+$/i.test(tag.name));
-  const map = new Map(tags.map((tag, i) => [Number(tag.name.slice(5)), first + i]));
-  if (map.size !== tags.length) throw editFailed('renumber patches', 'each number once', 'a number used twice');
-  let edited = text;
-  for (let i = 0; i < text.lineCount; i++) {
-    const line = text.line(i);
-    if (/^\s*#/.test(line)) continue;
-    if (/%\{?\??P?:?PATCH\d|%\{P:\d/i.test(line) && !/^\s*%\{?patch\d/.test(line)) {
-      throw editFailed('renumber patches', 'patches applied by number only', line, i);
-    }
-    if (/%(?:autopatch|autosetup)\b.*-[mM]\s*\d/.test(line)) {
-      throw editFailed('renumber patches', '%autopatch without a range', line, i);
-    }
-  }
-  for (const applied of applyLines(text)) {
-    const number = applied.number === undefined ? undefined : map.get(applied.number);
-    if (number === undefined || applied.number === undefined) continue;
-    const line = text.line(applied.line);
-    edited = edited.splice(applied.line, 1, [renumberApply(line, applied.number, number)]);
-  }
-  for (const tag of tags) {
-    const line = text.line(tag.line);
-    const at = line.indexOf(tag.name);
-    const number = map.get(Number(tag.name.slice(5)))!;
-    edited = edited.splice(tag.line, 1, [
-      `${line.slice(0, at)}${tag.name.slice(0, 5)}${number}${line.slice(at + tag.name.length)}`,
-    ]);
-  }
-  return edited;
-}
-
 /** Replaces the value of `Source<number>`. Throws SOURCE_EDIT_FAILED when there is none, or when it is not one line. */
 export function replaceSource(text: SpecText, number: number, value: string): SpecText {
   checkOneLine('value', value);
@@ -264,12 +228,12 @@ function insertTag(text: SpecText, kind: Kind, added: NewTag, number: number, co
   if (own.length === 0 && list) {
     let end = list.end;
     while (end > list.bodyStart && text.line(end - 1).trim() === '') end--;
-    return text.splice(afterConditions(text, end - 1, list), 0, [...comments, added.file]);
+    return text.splice(text.afterConditions(end - 1, list), 0, [...comments, added.file]);
   }
   const anchor = own.at(-1) ?? tags.filter((tag) => /^source\d*$/i.test(tag.name)).at(-1) ?? lastMainTag(tags);
   if (!anchor) throw editFailed(`add a ${kind}`, 'a preamble with tags', 'none');
   const section = text.sections.find((s) => s.start <= anchor.line && anchor.line < s.end)!;
-  const at = afterConditions(text, lastLineOfUnit(text, anchor.line), section);
+  const at = text.afterConditions(text.endOfUnit(anchor.line), section);
   return text.splice(at, 0, [...comments, formatTag(text, kind, own.at(-1), added, number)]);
 }
 
@@ -301,134 +265,4 @@ function lastMainTag(tags: readonly SpecTagLine[]): SpecTagLine | undefined {
   return tags
     .filter((t) => t.section === 'preamble' && /^(name|version|release|license|url|summary)$/i.test(t.name))
     .at(-1);
-}
-
-function lastLineOfUnit(text: SpecText, line: number): number {
-  let end = line;
-  while (end + 1 < text.lineCount && text.role(end + 1).inside) end++;
-  return end;
-}
-
-/** Index after `line`, or after the outermost condition around it that lies within the section. */
-function afterConditions(text: SpecText, line: number, section: SpecSection): number {
-  let at = line;
-  for (let c = text.role(line)?.condition; c; c = c.parent) {
-    if (c.start >= section.bodyStart && c.end < section.end) at = Math.max(at, c.end);
-  }
-  return at + 1;
-}
-
-interface ApplyLine {
-  readonly line: number;
-  readonly style: 'patchN' | 'patch-P' | 'patch-PN' | 'patch N' | 'ApplyPatch';
-  readonly number: number | undefined;
-  readonly file: string | undefined;
-}
-
-const applyPatterns: readonly (readonly [ApplyLine['style'], RegExp])[] = [
-  ['patchN', /^\s*%(?:patch(\d+)(?!\w)|\{patch(\d+)\})/],
-  ['patch-PN', /^\s*%\{?patch\b[^#]*?\s-P(\d+)\b/],
-  ['patch-P', /^\s*%\{?patch\b[^#]*?\s-P\s+(\d+)\b/],
-  ['patch N', /^\s*%\{?patch\s+(?:-\S+\s+)*?(\d+)\b/],
-];
-
-function applyLines(text: SpecText): ApplyLine[] {
-  const prep = text.section('prep');
-  if (!prep) return [];
-  const found: ApplyLine[] = [];
-  for (let line = prep.bodyStart; line < prep.end; line++) {
-    if (text.role(line).inside) continue;
-    const content = text.line(line);
-    const kernel = /^\s*Apply(?:Optional)?Patch\s+(\S+)/.exec(content);
-    if (kernel) {
-      found.push({ line, style: 'ApplyPatch', number: undefined, file: kernel[1] });
-      continue;
-    }
-    for (const [style, pattern] of applyPatterns) {
-      const match = pattern.exec(content);
-      if (!match) continue;
-      found.push({ line, style, number: Number(match[1] ?? match[2]), file: undefined });
-      break;
-    }
-  }
-  return found;
-}
-
-function insertApplyLine(text: SpecText, patch: AddPatch, number: number): SpecText {
-  const prep = text.section('prep');
-  if (!prep) {
-    if (/^\s*BuildSystem\s*:/im.test(text.toString())) return text;
-    throw editFailed('add a patch', 'a %prep section that applies it', 'none');
-  }
-  const applied = applyLines(text);
-  if (applied.some((line) => line.number === number || line.file === patch.file)) return text;
-  if (appliesAll(text, prep, number)) return text;
-  const model = applied.at(-1);
-  const anchor = model?.line ?? lastSetup(text, prep);
-  if (anchor === undefined)
-    throw editFailed('add a patch', '%setup or an applied patch in %prep', 'neither', prep.start);
-  const at = afterConditions(text, lastContinuation(text, anchor), prep);
-  return text.splice(at, 0, [formatApply(text, model, patch, number)]);
-}
-
-/** Whether something in `%prep` applies every patch, this one included. */
-function appliesAll(text: SpecText, prep: SpecSection, number: number): boolean {
-  for (let line = prep.bodyStart; line < prep.end; line++) {
-    const content = text.line(line).replace(/^\s*#.*/, '');
-    if (/%\{?patches\}?/.test(content) && !/%\{?patches\}?\w/.test(content)) return true;
-    const auto = /%\{?(autosetup|forgeautosetup|autopatch|pyproject_patch|goautosetup)\b(.*)/.exec(content);
-    if (!auto) continue;
-    const [, macro, options = ''] = auto;
-    if (macro !== 'autopatch' && /\s-\w*N/.test(options)) continue;
-    const from = /\s-m\s*(\d+)/.exec(options)?.[1];
-    const to = /\s-M\s*(\d+)/.exec(options)?.[1];
-    const listed = macro === 'autopatch' ? [...options.matchAll(/(?<=\s)\d+(?=\s|$)/g)].map((m) => Number(m[0])) : [];
-    if (listed.length > 0 && from === undefined && to === undefined && !/-p\s+\d/.test(options)) {
-      if (listed.includes(number)) return true;
-      continue;
-    }
-    if ((from === undefined || number >= Number(from)) && (to === undefined || number <= Number(to))) return true;
-  }
-  return false;
-}
-
-function lastSetup(text: SpecText, prep: SpecSection): number | undefined {
-  for (let line = prep.end - 1; line >= prep.bodyStart; line--) {
-    if (/^\s*%\{?(setup|autosetup|forgesetup|goprep|forgeautosetup|autopatch)\b/.test(text.line(line))) return line;
-  }
-  return undefined;
-}
-
-function lastContinuation(text: SpecText, line: number): number {
-  let end = line;
-  while (/\\\s*$/.test(text.line(end)) && end + 1 < text.lineCount) end++;
-  return lastLineOfUnit(text, end);
-}
-
-function formatApply(text: SpecText, model: ApplyLine | undefined, patch: AddPatch, number: number): string {
-  if (!model) return `%patch -P ${number} -p${patch.strip ?? 1}`;
-  const line = text.line(model.line);
-  const indent = /^\s*/.exec(line)![0];
-  const strip = patch.strip ?? Number(/\s-p\s*(\d+)/.exec(line)?.[1] ?? (model.style === 'ApplyPatch' ? 1 : 0));
-  // Without -p rpm strips nothing, and neither did the line that this one follows.
-  const option = /\s-p\s*\d/.test(line) || patch.strip !== undefined ? ` -p${strip}` : '';
-  switch (model.style) {
-    case 'ApplyPatch':
-      return `${indent}${/Apply(?:Optional)?Patch/.exec(line)![0]} ${patch.file}`;
-    case 'patchN':
-      return `${indent}%patch${number}${option}`;
-    case 'patch-PN':
-      return `${indent}%patch -P${number}${option}`;
-    case 'patch-P':
-      return `${indent}%patch -P ${number}${option}`;
-    case 'patch N':
-      return `${indent}%patch ${number}${option}`;
-  }
-}
-
-function renumberApply(line: string, from: number, to: number): string {
-  return line
-    .replace(new RegExp(`^(\\s*%\\{?patch)${from}(?!\\d)`), `$1${to}`)
-    .replace(new RegExp(`^(\\s*%\\{?patch\\b[^#]*?\\s-P\\s*)${from}(?!\\d)`), `$1${to}`)
-    .replace(new RegExp(`^(\\s*%\\{?patch\\s+(?:-\\S+\\s+)*?)${from}(?!\\d)`), `$1${to}`);
 }

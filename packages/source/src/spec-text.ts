@@ -158,6 +158,22 @@ export class SpecText {
     return new SpecText([...before, ...added, ...this.lines.slice(index + count)]);
   }
 
+  /** Index of the last line that rpm reads together with this one. */
+  endOfUnit(line: number): number {
+    let end = line;
+    while (end + 1 < this.lineCount && this.role(end + 1).inside) end++;
+    return end;
+  }
+
+  /** Index after `line`, or after the outermost condition around it that lies within the section. */
+  afterConditions(line: number, section: SpecSection): number {
+    let at = line;
+    for (let c = this.role(line)?.condition; c; c = c.parent) {
+      if (c.start >= section.bodyStart && c.end < section.end) at = Math.max(at, c.end);
+    }
+    return at + 1;
+  }
+
   get #parsed(): SpecStructure {
     this.#structure ??= parseStructure(this);
     return this.#structure;

@@ -15,6 +15,7 @@ import {
   type SpecChangelogEntry,
 } from './spec-changelog.js';
 import { type Evaluated, type EvaluatedTag, evaluateSpec, type SpecEnvironment } from './spec-macro.js';
+import { renumberPatches } from './spec-renumber.js';
 import { type InsertIntoSection, insertIntoSection } from './spec-section.js';
 import {
   type AddPatch,
@@ -23,7 +24,6 @@ import {
   addSource,
   removePatch,
   removeSource,
-  renumberPatches,
   replaceSource,
   type SpecSource,
   specSources,
@@ -143,7 +143,10 @@ export class Spec {
     return this.#with(removeSource(this.#editable, file));
   }
 
-  /** New numbers from `first` on, in tags and apply lines. Throws SOURCE_EDIT_FAILED. */
+  /**
+   * New numbers from `first` on, in tags and apply lines; tags without number get one where rpm would count otherwise.
+   * Throws SOURCE_EDIT_FAILED.
+   */
   renumberPatches(first: number): Spec {
     return this.#with(renumberPatches(this.#editable, first));
   }

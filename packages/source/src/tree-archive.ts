@@ -59,7 +59,18 @@ export async function* archiveTree(directory: string, options: TreeArchiveOption
   yield new Uint8Array(2 * block);
 }
 
-/** The same, compressed with gzip; the header carries no time and no name. */
+/** An uncompressed archive of plain files held in memory, by name, in the given order. */
+export function archiveFiles(files: ReadonlyMap<string, Uint8Array>, modifiedAt: Date): Uint8Array {
+  const seconds = Math.floor(modifiedAt.getTime() / 1000);
+  const pieces: Uint8Array[] = [];
+  for (const [path, bytes] of files) {
+    pieces.push(...entry({ path, type: '0', mode: 0o644, size: bytes.length, link: '', seconds }), bytes);
+    pieces.push(new Uint8Array((block - (bytes.length % block)) % block));
+  }
+  return Buffer.concat([...pieces, new Uint8Array(2 * block)]);
+}
+
+/** {@link archiveTree} compressed with gzip; the header carries no time and no name. */
 export function gzipTree(directory: string, options: TreeArchiveOptions): AsyncGenerator<Uint8Array> {
   return gzipChunks(archiveTree(directory, options));
 }
