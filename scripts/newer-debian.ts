@@ -7,7 +7,7 @@
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, rmSync } from 'node:fs';
 
-const tools = [
+const judgesOfPackages = [
   'rpm',
   'librpm-sequoia-1',
   'sq',
@@ -39,14 +39,17 @@ export interface NewerDebian {
 }
 
 /**
- * The root at a path, made when it is not there. Prints the versions of its tools.
+ * The root at a path with these packages of Debian, made when it is not there. Prints the versions of its tools.
  *
  * Ends the process with status 2 where there can be none.
  */
-export function newerDebian(path: string = '/var/cache/distrokit/newer-debian'): NewerDebian {
+export function newerDebian(
+  path: string = '/var/cache/distrokit/newer-debian',
+  tools: readonly string[] = judgesOfPackages,
+): NewerDebian {
   const root: NewerDebian = { path, run: (...args) => run('chroot', [path, ...args]) };
   const versions = (): Outcome => root.run('dpkg-query', '-W', ...tools);
-  if (versions().status !== 0) make(path);
+  if (versions().status !== 0) make(path, tools);
   const { status, text } = versions();
   if (status !== 0) unavailable(text);
   console.log(
@@ -58,7 +61,7 @@ export function newerDebian(path: string = '/var/cache/distrokit/newer-debian'):
   return root;
 }
 
-function make(path: string): void {
+function make(path: string, tools: readonly string[]): void {
   rmSync(path, { recursive: true, force: true });
   mkdirSync(path, { recursive: true });
   const listed = run('apt-get', ['indextargets', '--format', '$(ORIGIN) $(LABEL) $(REPO_URI)']).text;
