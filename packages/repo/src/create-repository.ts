@@ -16,6 +16,7 @@ import { type PackageEntry, PackageThreads, worthThreads } from './package-threa
 import { cachedRecord, type RecordCacheOptions } from './record-cache.js';
 import { parseRepomd, type Repomd, type RepomdRecord } from './repomd.js';
 import { openRepository, type Repository } from './repository.js';
+import { type FormOptions, withForms } from './repository-forms.js';
 import {
   checkRepositoryOptions,
   comparePackageOrder,
@@ -34,8 +35,9 @@ import { identitiesOf, type KnownPackage, keepDocuments, rewriteDocuments } from
 /** How to make a repository of a folder. Time and revision are arguments: the clock is not read. */
 export interface CreateRepositoryOptions
   extends Omit<RepositoryOptions, 'compression' | 'checksum'>,
-    Omit<PackageFileOptions, 'checksum'> {
-  /** Default `zst`. */
+    Omit<PackageFileOptions, 'checksum'>,
+    FormOptions {
+  /** Default: as the profile says, or `zst`. */
   readonly compression?: RepositoryOptions['compression'];
   /** Of packages and documents. Default `sha256`. */
   readonly checksum?: RepositoryChecksum;
@@ -89,7 +91,8 @@ export interface CreatedRepository {
  *
  * Throws REPO_BAD_PACKAGE, REPO_BAD_TEXT, REPO_DUPLICATE_NEVRA, REPO_STORE_FAILED.
  */
-export async function createRepository(folder: string, options: CreateRepositoryOptions): Promise<CreatedRepository> {
+export async function createRepository(folder: string, given: CreateRepositoryOptions): Promise<CreatedRepository> {
+  const options = withForms(given.outputFolder ?? folder, given);
   const repositoryOptions: RepositoryOptions = {
     ...options,
     compression: options.compression ?? 'zst',

@@ -63,7 +63,7 @@ export {
   repositoryDependencyKinds,
 } from './package-record.js';
 export type { TextPolicy } from './package-text.js';
-export { type ClientProfile, type ProfileChoices, repositoryProfiles } from './profile.js';
+export { type ClientProfile, type Profile, type ProfileChoices, repositoryProfiles } from './profile.js';
 export {
   type Generation,
   type KeepGenerations,
@@ -89,6 +89,7 @@ export {
 } from './repomd.js';
 export { type OpenRepositoryOptions, openRepository, type PackageReadOptions, type Repository } from './repository.js';
 export {
+  type DerivedDocuments,
   type DuplicatePolicy,
   type ExtraDocument,
   type RepositoryOptions,
@@ -112,4 +113,4 @@ export {
   readUpdateinfo,
 } from './updateinfo.js';
 export { escapeAttribute, escapeText, type XmlAttributes, type XmlHandler, type XmlLimits, XmlReader } from './xml.js';
-export { addZchunk } from './zchunk-documents.js';
+export { addZchunk, zchunkDocuments } from './zchunk-documents.js';

@@ -10,4 +10,5 @@ export * from './index.js';
 export { type OpenRepositoryAtOptions, openRepositoryAt } from './open-repository-at.js';
 export { type PackageFileOptions, recordFromFile } from './package-file.js';
 export { type CachedRecord, cachedRecord, type RecordCacheOptions } from './record-cache.js';
-export { type AddDatabasesOptions, addDatabases } from './sqlite.js';
+export type { FormOptions } from './repository-forms.js';
+export { type AddDatabasesOptions, addDatabases, databaseDocuments } from './sqlite.js';

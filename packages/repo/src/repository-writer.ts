@@ -16,6 +16,7 @@ import type { PackageRecord } from './package-record.js';
 import type { TextPolicy } from './package-text.js';
 import { encodePrimary, primaryHead, primaryTail } from './primary.js';
 import { formatRepomd, noTags, type RepomdRecord, type RepomdTags, sortRepomdRecords } from './repomd.js';
+import { type Repository, repositoryOf } from './repository.js';
 import type { RepositoryStore } from './store.js';
 
 /** A package of a repository, as `Repository.packages` gives it and `writeRepository` takes it. */
@@ -43,11 +44,18 @@ export interface ExtraDocument {
   >;
 }
 
+/**
+ * Makes documents from the three when these have been written and repomd.xml has not: their other forms, such as
+ * `zchunkDocuments`, or one of your own. `written` has the three records.
+ */
+export type DerivedDocuments = (written: Repository, options: DocumentOptions) => Promise<readonly ExtraDocument[]>;
+
 /** What a repository says of itself. */
 export interface RepositoryOptions extends DocumentOptions {
   readonly revision: string;
   readonly tags?: RepomdTags;
   readonly extraDocuments?: readonly ExtraDocument[];
+  readonly derivedDocuments?: readonly DerivedDocuments[];
   /** Records of files that are already in the store; they come through untouched. */
   readonly keepRecords?: readonly RepomdRecord[];
   /** Default `reject`. */
@@ -260,16 +268,16 @@ export async function finishRepository(
 ): Promise<Uint8Array> {
   const all = [...records];
   for (const extra of options.extraDocuments ?? []) all.push(await writeExtraDocument(store, extra, options));
-  const written = new Set(all.map((record) => record.type));
-  for (const record of options.keepRecords ?? []) if (!written.has(record.type)) all.push(record);
-  const repomd = formatRepomd({
-    revision: options.revision,
-    tags: options.tags ?? noTags,
-    records: sortRepomdRecords(all),
-  });
-  const bytes = utf8.encode(repomd);
-  const { signal } = options;
-  await store.write('repodata/repomd.xml', bytes, { cache: 'revalidate', ...(signal === undefined ? {} : { signal }) });
+  const { revision, tags = noTags, derivedDocuments = [], signal } = options;
+  const abortable = signal === undefined ? {} : { signal };
+  const written = repositoryOf(store, { revision, tags, records }, new Uint8Array(), abortable);
+  for (const derive of derivedDocuments) {
+    for (const extra of await derive(written, options)) all.push(await writeExtraDocument(store, extra, options));
+  }
+  const types = new Set(all.map((record) => record.type));
+  for (const record of options.keepRecords ?? []) if (!types.has(record.type)) all.push(record);
+  const bytes = utf8.encode(formatRepomd({ revision, tags, records: sortRepomdRecords(all) }));
+  await store.write('repodata/repomd.xml', bytes, { cache: 'revalidate', ...abortable });
   return bytes;
 }
 

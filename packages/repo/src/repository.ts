@@ -73,12 +73,21 @@ export async function openRepository(fetcher: Fetcher, options: OpenRepositoryOp
     });
     await verifyRepomd(bytes, signature);
   }
-  const repomd = parseRepomd(bytes);
+  return repositoryOf(fetcher, parseRepomd(bytes), bytes, abortable);
+}
+
+/** A repository by a repomd.xml that is known already, wherever it lies. */
+export function repositoryOf(
+  fetcher: Fetcher,
+  repomd: Repomd,
+  repomdBytes: Uint8Array,
+  abortable: Abortable,
+): Repository {
   const bounded = (limits: DocumentLimits | undefined): DocumentLimits => ({ ...abortable, ...limits });
   return {
     revision: repomd.revision,
     repomd,
-    repomdBytes: bytes,
+    repomdBytes,
     packages: (read) => readPackages(fetcher, repomd, { ...bounded(read), ...read }),
     advisories: (limits) => readAdvisories(fetcher, repomd, bounded(limits)),
     document: (type, limits) => openDocument(fetcher, repomdRecord(repomd, type), bounded(limits)),

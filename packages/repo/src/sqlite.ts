@@ -13,6 +13,7 @@ import { modifyRepository } from './modify-repository.js';
 import { isPrimaryPath, type PackageRecord, repositoryDependencyKinds } from './package-record.js';
 import { formatChecksumType, repomdRecord } from './repomd.js';
 import { openRepository } from './repository.js';
+import type { DerivedDocuments, ExtraDocument } from './repository-writer.js';
 import type { RepositoryStore } from './store.js';
 
 /** How to make the databases. */
@@ -33,32 +34,43 @@ const databaseVersion = 10;
  * and writing a repository throw.
  */
 export async function addDatabases(store: RepositoryStore, options: AddDatabasesOptions): Promise<Uint8Array> {
-  const { Database } = await loadSqlite();
-  const { signal } = options;
+  const { signal, workFolder } = options;
   const repository = await openRepository(store, {
     verifyRepomd: 'unsigned',
     ...(signal === undefined ? {} : { signal }),
   });
-  await mkdir(options.workFolder, { recursive: true });
-  // A name of its own: the implementation locks with a folder beside the file, which survives a killed process.
-  const folder = await mkdtemp(join(options.workFolder, 'databases-'));
-  const open: DatabaseWriter[] = [];
-  try {
-    for (const type of databaseTypes) open.push(new DatabaseWriter(Database, join(folder, `${type}.sqlite`), type));
-    for await (const record of repository.packages({ files: true, changelogs: true })) {
-      for (const writer of open) writer.add(record);
+  return modifyRepository(store, { ...options, add: await databaseDocuments(workFolder)(repository, options) });
+}
+
+/**
+ * The documents of `addDatabases`, for `derivedDocuments` of whatever writes a repository: all go into one repomd.xml.
+ * `workFolder` as there.
+ */
+export function databaseDocuments(workFolder: string): DerivedDocuments {
+  return async (repository, { signal }) => {
+    const { Database } = await loadSqlite();
+    await mkdir(workFolder, { recursive: true });
+    // A name of its own: the implementation locks with a folder beside the file, which survives a killed process.
+    const folder = await mkdtemp(join(workFolder, '.databases-'));
+    const open: DatabaseWriter[] = [];
+    try {
+      for (const type of databaseTypes) open.push(new DatabaseWriter(Database, join(folder, `${type}.sqlite`), type));
+      const abortable = signal === undefined ? {} : { signal };
+      for await (const record of repository.packages({ files: true, changelogs: true, ...abortable })) {
+        for (const writer of open) writer.add(record);
+      }
+      const made: ExtraDocument[] = [];
+      for (const writer of open) {
+        writer.finish(repomdRecord(repository.repomd, writer.type).checksum.hex);
+        const bytes = new Uint8Array(await readFile(writer.path));
+        made.push({ type: `${writer.type}_db`, fileName: `${writer.type}.sqlite`, bytes, facts: { databaseVersion } });
+      }
+      return made;
+    } finally {
+      for (const writer of open) writer.close();
+      await rm(folder, { recursive: true, force: true });
     }
-    const add = [];
-    for (const writer of open) {
-      writer.finish(repomdRecord(repository.repomd, writer.type).checksum.hex);
-      const bytes = new Uint8Array(await readFile(writer.path));
-      add.push({ type: `${writer.type}_db`, fileName: `${writer.type}.sqlite`, bytes, facts: { databaseVersion } });
-    }
-    return await modifyRepository(store, { ...options, add });
-  } finally {
-    for (const writer of open) writer.close();
-    await rm(folder, { recursive: true, force: true });
-  }
+  };
 }
 
 async function loadSqlite(): Promise<typeof Sqlite> {

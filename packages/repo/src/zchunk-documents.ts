@@ -8,7 +8,7 @@ import type { DocumentOptions } from './document-writer.js';
 import { concatenated } from './fetcher.js';
 import { modifyRepository } from './modify-repository.js';
 import { openRepository } from './repository.js';
-import type { ExtraDocument } from './repository-writer.js';
+import type { DerivedDocuments, ExtraDocument } from './repository-writer.js';
 import type { RepositoryStore } from './store.js';
 import { encodeZchunk } from './zchunk.js';
 
@@ -21,24 +21,31 @@ import { encodeZchunk } from './zchunk.js';
  * Throws what reading and writing a repository throw.
  */
 export async function addZchunk(store: RepositoryStore, options: DocumentOptions): Promise<Uint8Array> {
-  const { signal, checksum } = options;
+  const { signal } = options;
   const repository = await openRepository(store, {
     verifyRepomd: 'unsigned',
     ...(signal === undefined ? {} : { signal }),
   });
-  const add: ExtraDocument[] = [];
+  return modifyRepository(store, { ...options, add: await zchunkDocuments(repository, options) });
+}
+
+/**
+ * The documents of `addZchunk`, for `derivedDocuments` of whatever writes a repository: all go into one repomd.xml.
+ */
+export const zchunkDocuments: DerivedDocuments = async (repository, { checksum, compressionLevel, signal }) => {
+  const made: ExtraDocument[] = [];
   for (const type of ['primary', 'filelists', 'other']) {
     const parts: Uint8Array[] = [];
     let length = 0;
-    for await (const chunk of repository.document(type)) {
+    for await (const chunk of repository.document(type, signal === undefined ? {} : { signal })) {
       parts.push(chunk);
       length += chunk.length;
     }
     const xml = concatenated(parts, length);
     const hasher = createHasher(checksum);
     hasher.update(xml);
-    const file = await encodeZchunk(piecesOf(xml), options.compressionLevel);
-    add.push({
+    const file = await encodeZchunk(piecesOf(xml), compressionLevel);
+    made.push({
       type: `${type}_zck`,
       fileName: `${type}.xml.zck`,
       bytes: file.bytes,
@@ -51,8 +58,8 @@ export async function addZchunk(store: RepositoryStore, options: DocumentOptions
       },
     });
   }
-  return modifyRepository(store, { ...options, add });
-}
+  return made;
+};
 
 /**
  * Where chunks end: before the first package, and behind every package whose digest says so, one in eight. What stands in
