@@ -225,4 +225,5 @@ test('the timeline of a fix is data, and a picture that parses', () => {
     'import sys, xml.dom.minidom as m; print(len(m.parseString(sys.stdin.buffer.read()).getElementsByTagName("circle")))';
   expect(execFileSync('python3', ['-c', count], { input: svg, encoding: 'utf8' }).trim()).toBe('3');
   expect(timelineSvg(fixTimeline('CVE-1', []))).toContain('0 events');
+  expect(svg).toContain('2023-07-26 12:00 UTC');
 });

@@ -43,34 +43,43 @@ export function comparisonHtml(comparison: SourceComparison): string {
   const relation = (word: string): string =>
     word === 'only-a' ? `only ${a}` : word === 'only-b' ? `only ${b}` : (words[word] ?? word);
   const row = (cells: readonly string[], kind: string): string =>
-    `<tr class="${escapeHtml(kind)}">${cells.map((cell) => `<td>${escapeHtml(cell)}</td>`).join('')}</tr>`;
+    `<tr class="${escapeHtml(kind)}">${cells.map((cell) => `<td>${cell}</td>`).join('')}</tr>`;
+  const sideHtml = (patch: ComparedPatch['a']): string =>
+    patch ? `<small>Patch${patch.number}</small> ${escapeHtml(patch.file)}` : '';
   const patches = comparison.patches.map((patch) =>
     row(
       [
-        relation(patch.relation),
-        side(patch.a),
-        side(patch.b),
+        escapeHtml(relation(patch.relation)),
+        sideHtml(patch.a),
+        sideHtml(patch.b),
         patch.relation === 'rebased' ? `${Math.round(patch.similarity * 100)} %` : '',
       ],
       patch.relation,
     ),
   );
-  const sources = comparison.sources.map((source) => row([relation(source.relation), source.file], source.relation));
+  const sources = comparison.sources.map((source) =>
+    row([escapeHtml(relation(source.relation)), escapeHtml(source.file)], source.relation),
+  );
   const list = (found: readonly string[]): string => (found.length === 0 ? 'none' : found.map(escapeHtml).join(', '));
   return `<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
 <title>${escapeHtml(a)} and ${escapeHtml(b)}</title>
 <style>
-body { font: 1rem/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 70rem; padding: 0 1rem }
-table { border-collapse: collapse; margin: 1rem 0 } td, th { border-bottom: 1px solid #8886; padding: .2rem .8rem; text-align: left }
-.only-a td:first-child, .only-b td:first-child { font-weight: bold } .same { opacity: .6 }
-pre { overflow-x: auto; border: 1px solid #8886; padding: 1rem }
+:root { color-scheme: light dark }
+body { font: 1rem/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 80rem; padding: 0 1rem; overflow-wrap: anywhere }
+table { border-collapse: collapse; margin: 1rem 0 } td, th { border-bottom: 1px solid #8886; padding: .2rem .8rem .2rem 0; text-align: left; vertical-align: top }
+td:first-child { min-width: 6rem } small { opacity: .7 }
+.only-a td:first-child, .only-b td:first-child, .changed td:first-child { font-weight: bold } .same { opacity: .7 }
+pre { border: 1px solid #8886; overflow-x: auto; padding: 1rem } ins, del { text-decoration: none }
+ins { background: #2da44e33 } del { background: #cf222e33 }
 </style>
 <h1>${escapeHtml(a)} and ${escapeHtml(b)}</h1>
 <p>${escapeHtml(a)} has ${escapeHtml(evr.a ?? 'an unknown version')}, ${escapeHtml(b)} has ${escapeHtml(evr.b ?? 'an unknown version')}. Newer: ${escapeHtml(newer(comparison))}.</p>
 <h2>Patches</h2>
+<p>${escapeHtml(counts(comparison.patches.map((patch) => relation(patch.relation))))}.</p>
 <table>
 <tr><th>relation</th><th>${escapeHtml(a)}</th><th>${escapeHtml(b)}</th><th>in common</th></tr>
 ${patches.join('\n')}
@@ -83,9 +92,21 @@ ${sources.join('\n')}
 <h2>CVEs</h2>
 <p>Both: ${list(cves.both)}.<br>Only ${escapeHtml(a)}: ${list(cves.onlyA)}.<br>Only ${escapeHtml(b)}: ${list(cves.onlyB)}.</p>
 <h2>Specs</h2>
-<pre>${comparison.specDiff === '' ? 'the same' : escapeHtml(comparison.specDiff)}</pre>
+${comparison.specDiff === '' ? '<p>They are the same.</p>' : `<pre>${diffHtml(comparison.specDiff)}</pre>`}
 </html>
 `;
+}
+
+/** A unified diff with its lines marked as added and removed. */
+function diffHtml(diff: string): string {
+  return diff
+    .split('\n')
+    .map((line, i) => {
+      // The two lines at the top name the files.
+      const mark = i < 2 ? undefined : line.startsWith('+') ? 'ins' : line.startsWith('-') ? 'del' : undefined;
+      return mark === undefined ? escapeHtml(line) : `<${mark}>${escapeHtml(line)}</${mark}>`;
+    })
+    .join('\n');
 }
 
 /** Text for HTML and SVG, in content and in quoted attributes. */

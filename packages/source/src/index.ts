@@ -69,7 +69,8 @@ export { type DistGit, type FetchDistGitOptions, fetchDistGit, listedSources } f
 export { type DetectedLayout, type DistGitLayout, detectLayout } from './dist-git-layout.js';
 export { SourceError, type SourceFault, type TriedPlace } from './errors.js';
 export { type FetchedSource, type FetchSourcesOptions, fetchSources } from './fetch-sources.js';
-export { type FixEvent, type FixTimeline, type FoundFix, findFix, fixTimeline, timelineSvg } from './find-fix.js';
+export { type FoundFix, findFix } from './find-fix.js';
+export { type FixEvent, type FixTimeline, fixTimeline, timelineSvg } from './fix-timeline.js';
 export {
   type CheckedOutTag,
   checkGitRef,
