@@ -46,10 +46,11 @@ export interface NewerDebian {
 export function newerDebian(
   path: string = '/var/cache/distrokit/newer-debian',
   tools: readonly string[] = judgesOfPackages,
+  suite: 'sid' | 'trixie' = 'sid',
 ): NewerDebian {
   const root: NewerDebian = { path, run: (...args) => run('chroot', [path, ...args]) };
   const versions = (): Outcome => root.run('dpkg-query', '-W', ...tools);
-  if (versions().status !== 0) make(path, tools);
+  if (versions().status !== 0) make(path, tools, suite);
   const { status, text } = versions();
   if (status !== 0) unavailable(text);
   console.log(
@@ -61,7 +62,7 @@ export function newerDebian(
   return root;
 }
 
-function make(path: string, tools: readonly string[]): void {
+function make(path: string, tools: readonly string[], suite: string): void {
   rmSync(path, { recursive: true, force: true });
   mkdirSync(path, { recursive: true });
   const listed = run('apt-get', ['indextargets', '--format', '$(ORIGIN) $(LABEL) $(REPO_URI)']).text;
@@ -75,9 +76,9 @@ function make(path: string, tools: readonly string[]): void {
     `--include=${tools.join()}`,
     '--aptopt=Apt::Install-Recommends "false"',
     '--aptopt=Acquire::Check-Valid-Until "false"',
-    'sid',
+    suite,
     path,
-    `deb ${mirror} sid main`,
+    `deb ${mirror} ${suite} main`,
   ]);
   if (made.status === 0) return;
   rmSync(path, { recursive: true, force: true });

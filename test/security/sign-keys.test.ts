@@ -1,8 +1,9 @@
 /** Keys that must not count: each signature below is intact, and something about its key is not. */
 import { Keyring, memorySigner, signDetached, verifyDetached } from '@distrokit/sign';
 import { beforeAll, expect, test } from 'vitest';
-import { type Gpg, gpgIn, packet, packetsOfArmor } from '../sign/gpg-keys.js';
+import { type Gpg, gpgIn } from '../sign/gpg-keys.js';
 import { temporaryFolder } from '../sign/judges.js';
+import { packet, packetsOfArmor } from '../sign/raw-packets.js';
 
 const text = 'what is signed';
 const data = new TextEncoder().encode(text);

@@ -4,8 +4,9 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Keyring, type SignatureStatus, verifyDetached } from '@distrokit/sign';
 import { beforeAll, expect, test } from 'vitest';
-import { type Gpg, gpgIn, packetsOfArmor } from './gpg-keys.js';
+import { type Gpg, gpgIn } from './gpg-keys.js';
 import { temporaryFolder, tool } from './judges.js';
+import { packetsOfArmor } from './raw-packets.js';
 
 const text = 'what is signed';
 const made = '20260101T000000';

@@ -53,6 +53,28 @@ test('rpmkeys accepts a package that gpg signed for us', async () => {
   expect(report).toMatchObject({ ok: true, signatures: [{ status: 'verified', signedAt }] });
 });
 
+test('gpg signs for us with keys of every curve, with a hash that is long enough', async () => {
+  const curves = {
+    nistp256: 'SHA256',
+    nistp384: 'SHA384',
+    nistp521: 'SHA512',
+    brainpoolP384r1: 'SHA384',
+    ed25519: 'SHA256',
+  };
+  for (const [curve, hash] of Object.entries(curves)) {
+    const own = join(folder, `gpg-${curve}`);
+    await tool('mkdir', ['-m', '700', own]);
+    const gpg = (...args: string[]): ReturnType<typeof tool> =>
+      tool('gpg', ['--homedir', own, '--batch', '--pinentry-mode', 'loopback', '--passphrase', '', ...args]);
+    await gpg('--faked-system-time', '20260101T000000!', '--quick-generate-key', curve, curve, 'sign,cert', 'never');
+    const [, fingerprint] = /^fpr:.*:([0-9A-F]{40}):/m.exec((await gpg('--with-colons', '--list-keys')).stdout)!;
+    const signature = await signDetached(data, gpgSigner({ fingerprint: fingerprint!, homeFolder: own }), { signedAt });
+    const keyring = Keyring.from((await gpg('--armor', '--export')).stdout);
+    const report = verifyDetached(data, signature, keyring, { at });
+    expect([curve, report.ok, report.signatures[0]!.hash]).toEqual([curve, true, hash]);
+  }
+});
+
 test('gpg clear-signs for us too', async () => {
   const signer = gpgSigner({ fingerprint: key.fingerprint, homeFolder: home });
   const message = await clearSign('one\ntwo\n', signer, { signedAt });

@@ -3,8 +3,9 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { allClients, type Client, checkKey, generateKey, type KeyProblem, planRotation } from '@distrokit/sign';
 import { beforeAll, expect, test } from 'vitest';
-import { gpgIn, packet, packetsOfArmor } from './gpg-keys.js';
+import { gpgIn } from './gpg-keys.js';
 import { temporaryFolder, tool } from './judges.js';
+import { packet, packetsOfArmor } from './raw-packets.js';
 
 const made = '20260101T000000';
 const createdAt = new Date('2026-01-01T00:00:00Z');
@@ -56,6 +57,16 @@ test('algorithms work where they are known', async () => {
   expect(works(await key('eddsa'))).toEqual({ el8: false, suse: true, el9: false, el10: true, fedora: true });
   expect(works(await key('ecdsa-p256'))).toEqual({ el8: false, suse: false, el9: false, el10: true, fedora: true });
   expect(works(await key('v6-ed25519'))).toEqual({ el8: false, suse: false, el9: false, el10: false, fedora: true });
+  const brainpool = await gpgKey(
+    'brainpool',
+    made,
+    '--quick-generate-key',
+    'Brain',
+    'brainpoolP384r1',
+    'sign,cert',
+    'never',
+  );
+  expect(Object.values(works(await brainpool.publicKey()))).toEqual([false, false, false, false, false]);
   // Debian 12's parser is that of EL9 with EdDSA.
   expect(await rpmImports(await key('ecdsa-p256'))).toBe(false);
   expect(await rpmImports(await key('v6-ed25519'))).toBe(false);
@@ -123,6 +134,9 @@ test('expiry: warned of in time, refused by Sequoia, ignored by older rpm for pa
   });
   const later = new Date('2027-01-01T00:00:00Z');
   expect(works(key, later)).toEqual({ el8: true, suse: true, el9: true, el10: false, fedora: false });
+  expect(checkKey(key, ['el10'], later)[0]!.problems[0]!.reason).toBe(
+    'the key expired 2026-12-22; packages that it signed before are still taken, new ones are not',
+  );
   expect(works(key, new Date('2025-01-01T00:00:00Z'))).toMatchObject({ el8: false, fedora: false });
   await gpg.run('20261101T000000', '--quick-set-expire', (await gpg.fingerprints())[0]!, '2030-01-01');
   expect(kinds(await gpg.publicKey(), 'fedora', later)).toEqual(['prolonged']);

@@ -41,8 +41,9 @@ export function gpgSigner(options: GpgSignerOptions): Signer {
       '--no-tty',
       '--quiet',
       '--no-auto-key-locate',
-      '--digest-algo',
-      'SHA256',
+      // The first that is long enough: curves of 384 bits and more do not take SHA-256.
+      '--personal-digest-preferences',
+      'SHA256 SHA384 SHA512',
       // The exclamation marks: exactly this key, and a clock that stands still.
       '--local-user',
       `${fingerprint}!`,

@@ -2,7 +2,7 @@
  * Will this key work on the machines of users? Per client family: works or not, why not, and what to do.
  *
  * The rules are data, one row a family: what its rpm and its repository code take. Package signatures are judged; what
- * only concerns signed repodata is a warning that says so.
+ * only concerns signed repodata is a warning that says so. `scripts/judge-newer-keys.ts` holds them against those rpms.
  *
  * Reference: rpm 4.14 (EL8), 4.16 (EL9), 4.14 with SUSE's patches: built-in OpenPGP parser; rpm 4.19 (EL10), 6 (Fedora):
  * Sequoia with the policy of the distribution
@@ -20,7 +20,7 @@ import {
 import { hashName } from './hash.js';
 import { Keyring } from './keyring.js';
 import { keyAlgorithmName, type PublicKeyPacket, type SignaturePacket } from './packet.js';
-import { keyBits } from './public-key.js';
+import { curveName, keyBits } from './public-key.js';
 
 /** A client family: EL is RHEL and its rebuilds, SUSE is SLE 15 and Leap 15. */
 export type Client = 'el8' | 'el9' | 'el10' | 'fedora' | 'suse';
@@ -69,7 +69,7 @@ interface ClientRules {
   readonly versions: readonly number[];
   readonly minRsaBits: number;
   readonly sha1SelfSignatures: boolean;
-  /** Whether an expired key's package signatures are refused. */
+  /** Whether signatures are refused that a key made after its end. */
   readonly expiry: boolean;
   /** Whether repodata signed by a subkey is accepted everywhere. */
   readonly subkeyRepodata: boolean;
@@ -190,7 +190,6 @@ function certificateProblems(certificate: Certificate, rules: ClientRules, at: D
   const add = (kind: KeyProblem['kind'], severity: KeyProblem['severity'], reason: string, remedy: string): void => {
     problems.push({ fingerprint, kind, severity, reason, remedy });
   };
-  const algorithm = keyAlgorithmName(primary.algorithm);
   if (!rules.versions.includes(primary.version)) {
     add(
       'algorithm',
@@ -200,13 +199,9 @@ function certificateProblems(certificate: Certificate, rules: ClientRules, at: D
     );
     return problems;
   }
-  if (!rules.algorithms.includes(primary.algorithm)) {
-    add(
-      'algorithm',
-      'stops',
-      `${algorithm} keys are unknown to it`,
-      'sign for it with an RSA key of 3072 or 4096 bits',
-    );
+  const refused = refusedAlgorithm(primary, rules);
+  if (refused !== undefined) {
+    add('algorithm', 'stops', `${refused} keys are unknown to it`, 'sign for it with an RSA key of 3072 or 4096 bits');
     return problems;
   }
   checkStrength(primary, rules, add);
@@ -249,6 +244,14 @@ function certificateProblems(certificate: Certificate, rules: ClientRules, at: D
 
 type Add = (kind: KeyProblem['kind'], severity: KeyProblem['severity'], reason: string, remedy: string) => void;
 
+/** The word for a key's algorithm when the client does not take it. Sequoia knows brainpool curves; no policy allows them. */
+function refusedAlgorithm(key: PublicKeyPacket, rules: ClientRules): string | undefined {
+  const name = keyAlgorithmName(key.algorithm);
+  if (!rules.algorithms.includes(key.algorithm)) return name;
+  const curve = key.algorithm === 19 ? curveName(key.material) : undefined;
+  return curve?.startsWith('brainpool') ? `${name} ${curve}` : undefined;
+}
+
 function checkStrength(key: PublicKeyPacket, rules: ClientRules, add: Add): void {
   const bits = keyBits(key);
   if (bits !== undefined && bits < rules.minRsaBits) {
@@ -280,8 +283,10 @@ function checkExpiry(key: PublicKeyPacket, state: KeyState, rules: ClientRules, 
     'prolong the key before its end and publish it in a release package; clients keep the copy they imported';
   if (end <= at) {
     const reason = `${key.isSubkey ? 'a subkey' : 'the key'} expired ${day(end)}`;
-    const repodata = rules.expiry ? '' : '; packages are still taken, signed repodata is not';
-    add('expired', rules.expiry ? 'stops' : 'warns', reason + repodata, remedy);
+    const still = rules.expiry
+      ? '; packages that it signed before are still taken, new ones are not'
+      : '; packages are still taken, signed repodata is not';
+    add('expired', rules.expiry ? 'stops' : 'warns', reason + still, remedy);
     return;
   }
   const days = Math.ceil((end.getTime() - at.getTime()) / DAY_MS);
@@ -333,8 +338,9 @@ function checkSubkey(
       'export the key anew, complete or without that subkey',
     );
   } else if (state.maySign) {
-    if (!rules.algorithms.includes(subkey.key.algorithm)) {
-      const reason = `${keyAlgorithmName(subkey.key.algorithm)} signatures of subkey ${id} are unknown to it`;
+    const refused = refusedAlgorithm(subkey.key, rules);
+    if (refused !== undefined) {
+      const reason = `${refused} signatures of subkey ${id} are unknown to it`;
       add('algorithm', 'warns', reason, 'sign for it with an RSA key');
     }
     checkStrength(subkey.key, rules, add);
