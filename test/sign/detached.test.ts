@@ -131,16 +131,23 @@ test('several signatures count as signed when one is by a known key', async () =
 });
 
 const checksum = ['# comment  ', '-dash', 'SHA256 (a.iso) = 00', '', '--- three', 'last without end'].join('\n');
+const covered = checksum.replace('comment  ', 'comment');
 
-test('gpg accepts a clear-signed CHECKSUM, and so do we', async () => {
+test('gpg and sq accept a clear-signed CHECKSUM, and so do we', async () => {
   for (const key of [rsa, eddsa]) {
     const message = await clearSign(checksum, await memorySigner(key.privateKey), { signedAt });
     const path = join(folder, 'CHECKSUM');
     await writeFile(path, message);
     expect(await gpgVerify(key.publicKey, path)).toContain(`VALIDSIG ${key.fingerprint.toUpperCase()}`);
+    const cert = join(folder, 'checksum-key.asc');
+    await writeFile(cert, key.publicKey);
+    const sq = await tool('sq', ['verify', '--signer-cert', cert, path]);
+    expect(sq.code, sq.stderr).toBe(0);
+    // White space at line ends is not signed: neither gives it back.
+    expect(sq.stdout.trimEnd()).toBe(covered);
     expect(verifyClearSigned(message, Keyring.from(key.publicKey), { at })).toMatchObject({
       ok: true,
-      text: `${checksum}\n`,
+      text: `${covered}\n`,
     });
   }
 });
@@ -149,7 +156,13 @@ test('what stands outside the signed part of a clear-signed text is neither beli
   const message = await clearSign(checksum, await memorySigner(rsa.privateKey), { signedAt });
   const keyring = Keyring.from(rsa.publicKey);
   const around = `evil above\n${message}evil below\n`;
-  expect(verifyClearSigned(around, keyring, { at }).text).toBe(`${checksum}\n`);
+  expect(verifyClearSigned(around, keyring, { at }).text).toBe(`${covered}\n`);
+  // A megabyte of spaces inside a line takes no longer than other text.
+  const spaces = `a${' '.repeat(1_000_000)}b\n`;
+  const long = await clearSign(spaces, await memorySigner(rsa.privateKey), { signedAt });
+  expect(verifyClearSigned(long, keyring, { at })).toMatchObject({ ok: true, text: spaces });
+  const padded = message.replace('-dash\n', '-dash \t \n');
+  expect(verifyClearSigned(padded, keyring, { at })).toMatchObject({ ok: true, text: `${covered}\n` });
   expect(verifyClearSigned(message.replace('00', '01'), keyring, { at }).ok).toBe(false);
   const smuggled = message.replace('\n\n', '\nSHA256 (evil.iso) = 11\n\n');
   expect(() => verifyClearSigned(smuggled, keyring, { at })).toThrow(

@@ -93,7 +93,7 @@ export async function clearSign(
 
 /** The answer about a clear-signed text. */
 export interface ClearSignedReport extends DetachedReport {
-  /** The covered text, unescaped. Believe it only when `ok`. */
+  /** The covered text, unescaped; white space at line ends is not covered, so it is left out. Believe it only when `ok`. */
   readonly text: string;
 }
 
@@ -118,9 +118,10 @@ export function verifyClearSigned(
   const end = all.findIndex((line, i) => i > body && line.trimEnd() === '-----BEGIN PGP SIGNATURE-----');
   if (end === -1) throw badClearText(all.length, '-----BEGIN PGP SIGNATURE-----', 'the end of the text');
   const lines = all.slice(body + 1, end).map((line, i) => {
-    if (line.startsWith('- ')) return line.slice(2);
-    if (line.startsWith('-')) throw badClearText(body + 2 + i, 'a line that begins with "- "', 'a bare dash');
-    return line;
+    if (line.startsWith('-') && !line.startsWith('- ')) {
+      throw badClearText(body + 2 + i, 'a line that begins with "- "', 'a bare dash');
+    }
+    return withoutSpace(line.startsWith('- ') ? line.slice(2) : line);
   });
   const rest = all.slice(end);
   const again = rest.findIndex((line) => line.startsWith('-----BEGIN PGP SIGNED MESSAGE-----'));
@@ -176,7 +177,14 @@ function splitLines(text: string): string[] {
 
 /** What a signature over clear text covers: no white space at line ends, CRLF between lines, none after the last. */
 function clearText(lines: readonly string[]): Uint8Array {
-  return new TextEncoder().encode(lines.map((line) => line.replace(/[ \t\r]+$/, '')).join('\r\n'));
+  return new TextEncoder().encode(lines.map(withoutSpace).join('\r\n'));
+}
+
+/** Not by a regular expression: on a long run of spaces inside a line it would begin anew at each of them. */
+function withoutSpace(line: string): string {
+  let end = line.length;
+  while (end > 0 && ' \t\r'.includes(line[end - 1]!)) end--;
+  return line.slice(0, end);
 }
 
 /** A detached signature over text covers CRLF line ends. */

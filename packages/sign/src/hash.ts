@@ -69,8 +69,9 @@ export function isBrokenHash(algorithm: number): boolean {
 export function createHasher(algorithm: number): Hasher | undefined {
   const entry = hashes[algorithm];
   if (!entry) return undefined;
-  if (nodeCrypto && entry[1] !== '') {
-    const hash = nodeCrypto.createHash(entry[1]);
+  const crypto = entry[1] === '' ? undefined : nodeCrypto();
+  if (crypto) {
+    const hash = crypto.createHash(entry[1]);
     return { update: (bytes) => void hash.update(bytes), digest: () => new Uint8Array(hash.digest()) };
   }
   const hash = entry[3].create();

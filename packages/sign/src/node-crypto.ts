@@ -8,9 +8,10 @@ import { encodeBase64Url } from './bytes.js';
 
 type Crypto = typeof import('node:crypto');
 
-/** `node:crypto`. */
-export const nodeCrypto: Crypto | undefined =
-  typeof process === 'undefined' ? undefined : process.getBuiltinModule?.('node:crypto');
+/** `node:crypto`, looked up each time: tests take it away. */
+export function nodeCrypto(): Crypto | undefined {
+  return typeof process === 'undefined' ? undefined : process.getBuiltinModule?.('node:crypto');
+}
 
 /** A public key as Node has it. */
 export type NodeKey = import('node:crypto').KeyObject;
@@ -40,16 +41,17 @@ export function edwardsKey(curve: 'Ed25519' | 'Ed448', point: Uint8Array): NodeK
  * What an RSA signature recovers to, without its padding of PKCS #1; no bytes when the padding is wrong. `signature` is
  * as long as the modulus.
  */
-export function recoverRsa(key: NodeKey, signature: Uint8Array): Uint8Array {
+export function recoverRsa(key: NodeKey, signature: Uint8Array): Uint8Array | undefined {
+  const crypto = nodeCrypto();
   try {
-    return nodeCrypto!.publicDecrypt({ key, padding: nodeCrypto!.constants.RSA_PKCS1_PADDING }, signature);
+    return crypto?.publicDecrypt({ key, padding: crypto.constants.RSA_PKCS1_PADDING }, signature);
   } catch {
     return new Uint8Array(0);
   }
 }
 
-export function verifyEdwardsByNode(key: NodeKey, signature: Uint8Array, message: Uint8Array): boolean {
-  return nodeCrypto!.verify(null, message, key, signature);
+export function verifyEdwardsByNode(key: NodeKey, signature: Uint8Array, message: Uint8Array): boolean | undefined {
+  return nodeCrypto()?.verify(null, message, key, signature);
 }
 
 /** ECDSA over bytes that come in pieces. */
@@ -61,8 +63,8 @@ export interface EcdsaVerifier {
 
 /** `hash` is Node's name for it. */
 export function ecdsaVerifier(hash: string): EcdsaVerifier | undefined {
-  if (!nodeCrypto || hash === '') return undefined;
-  const verify = nodeCrypto.createVerify(hash);
+  const verify = hash === '' ? undefined : nodeCrypto()?.createVerify(hash);
+  if (!verify) return undefined;
   let used = false;
   return {
     update: (bytes) => void verify.update(bytes),
@@ -76,7 +78,7 @@ export function ecdsaVerifier(hash: string): EcdsaVerifier | undefined {
 
 function publicKey(jwk: import('node:crypto').JsonWebKey): NodeKey | undefined {
   try {
-    return nodeCrypto?.createPublicKey({ key: jwk, format: 'jwk' });
+    return nodeCrypto()?.createPublicKey({ key: jwk, format: 'jwk' });
   } catch {
     // A point on no curve, a modulus that OpenSSL finds too long: the code that works everywhere decides.
     return undefined;

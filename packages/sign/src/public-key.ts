@@ -30,11 +30,16 @@ export function checkArithmetic(key: PublicKeyPacket, signature: SignaturePacket
   }
 }
 
+/** Whether `checkArithmetic` knows this algorithm, with some curve at least. */
+export function isSupportedAlgorithm(algorithm: number): boolean {
+  return [1, 3, 17, 19, 22, 27, 28, 30, 31].includes(algorithm);
+}
+
 /** Whether `checkArithmetic` knows this key's algorithm (and its curve). */
 export function isSupportedKey(key: PublicKeyPacket): boolean {
   if (key.algorithm === 19) return isEcdsaCurve(curveName(key.material));
   if (key.algorithm === 22) return curveName(key.material) === 'ed25519';
-  return [1, 3, 17, 27, 28, 30, 31].includes(key.algorithm);
+  return isSupportedAlgorithm(key.algorithm);
 }
 
 /** Whether checking signatures of this key may need `curves()`. */
@@ -125,7 +130,8 @@ function checkRsa(key: PublicKeyPacket, material: Uint8Array, hashAlgorithm: num
   const padded = leftPad(signature, length);
   // A signature of the modulus or more is another spelling of a smaller one.
   if (compareBytes(padded, modulus) >= 0) return false;
-  if (node) return equalBytes(recoverRsa(node, padded), tail);
+  const recovered = node && recoverRsa(node, padded);
+  if (recovered) return equalBytes(recovered, tail);
   const padding = new Uint8Array(length - tail.length).fill(0xff);
   padding.set([0, 1]);
   padding[padding.length - 1] = 0;
@@ -207,7 +213,8 @@ function checkEdwards(
 ): boolean {
   if (signature.length !== edwardsBytes[curve]) return false;
   const node = nodeKey(key, () => edwardsKey(curve, point));
-  return node ? verifyEdwardsByNode(node, signature, digest) : curves().verifyEdwards(curve, signature, digest, point);
+  const answer = node && verifyEdwardsByNode(node, signature, digest);
+  return answer ?? curves().verifyEdwards(curve, signature, digest, point);
 }
 
 const nodeKeys = new WeakMap<PublicKeyPacket, NodeKey | 'not taken'>();

@@ -4,7 +4,7 @@
  * Reference: RFC 9580, section 5.2; rpm, lib/rpmvs.cc for what a client makes of each answer
  */
 import { signingVerdict, weakKey } from './certificate.js';
-import { type CoveredHasher, createCoveredHasher, hashName, isBrokenHash, isKnownHash } from './hash.js';
+import { type CoveredHasher, createCoveredHasher, hashName, isBrokenHash } from './hash.js';
 import type { FoundKey, Keyring } from './keyring.js';
 import {
   algorithmName,
@@ -14,7 +14,7 @@ import {
   type SignaturePacket,
   TAG_SIGNATURE,
 } from './packet.js';
-import { checkArithmetic } from './public-key.js';
+import { checkArithmetic, isSupportedAlgorithm } from './public-key.js';
 import { find, SUBPACKET, unknownCritical } from './subpacket.js';
 
 /** What is known about a signature whatever the verdict. */
@@ -85,9 +85,9 @@ export function beginSignature(bytes: Uint8Array, types: readonly number[] = [0x
     return settled(packet, { ...facts, status: 'unknown-format', algorithm, reason });
   }
   const hasher = createCoveredHasher(packet.keyAlgorithm, packet.hashAlgorithm);
-  if (!hasher || keyAlgorithmName(packet.keyAlgorithm).startsWith('algorithm ')) {
-    const reason = isKnownHash(packet.hashAlgorithm)
-      ? `key ${algorithmWord(packet)} is unknown here`
+  if (!hasher || !isSupportedAlgorithm(packet.keyAlgorithm)) {
+    const reason = hasher
+      ? `${algorithmWord(packet)} cannot be checked here`
       : `${hashName(packet.hashAlgorithm)} is unknown here`;
     return settled(packet, { ...facts, status: 'unknown-format', algorithm, reason });
   }
