@@ -1,12 +1,11 @@
 /**
- * gzip: Node's zlib where there is one, fflate elsewhere.
+ * gzip: Node's zlib where there is one, fflate elsewhere (loaded only there).
  *
  * Both read every member of a file made of several. fflate does not check the CRC of a member: in a browser the digest
  * of the payload (or of the repository record) is the only witness.
  *
  * Reference: RFC 1952.
  */
-import { Gunzip, Gzip } from 'fflate';
 import { ChunkReader } from './chunk-reader.js';
 import { type MemberTransform, type NodeTransform, runMember, runTransform } from './codec-node-stream.js';
 
@@ -52,6 +51,7 @@ export async function* encodeGzip(
     }
     return;
   }
+  const { Gzip } = await import('fflate');
   let out: Uint8Array[] = [];
   const gzip = new Gzip({ level: level as 6, mtime: 0 }, (chunk) => {
     if (chunk.length > 0) out.push(chunk);
@@ -117,6 +117,7 @@ async function* decodeMember(zlib: NodeZlib, reader: ChunkReader): AsyncGenerato
 }
 
 async function* decodeInBrowser(input: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void, void> {
+  const { Gunzip } = await import('fflate');
   const out: Uint8Array[] = [];
   let ended = false;
   const gunzip = new Gunzip((chunk, final) => {

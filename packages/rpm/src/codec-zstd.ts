@@ -1,5 +1,6 @@
 /**
- * Zstandard: decoded by Node where it can, else by `codec-zstd-block.ts`; encoded by zstd compiled to WebAssembly.
+ * Zstandard: decoded by Node where it can, else short frames by zstd compiled to WebAssembly and others by
+ * `codec-zstd-block.ts`; encoded by the former.
  *
  * The encoder is the same on every machine, so the same input gives the same bytes everywhere. It works on whole
  * buffers: the stream is cut into frames of 8 MiB, which is also the window of the highest usual level, so that memory
@@ -18,6 +19,8 @@ interface NodeZstd {
 
 const frameBytes = 8 << 20;
 const chunkSize = 131_072;
+/** A frame of at most this much content is decoded at once. */
+const wholeFrameBytes = 16 << 20;
 /** The reference's own ceiling on the window, and so on the memory of a decoder. */
 const maxWindowBytes = 128 << 20;
 
@@ -41,7 +44,87 @@ export async function* decodeZstd(input: AsyncIterable<Uint8Array>): AsyncGenera
         // Frame by frame: on a chain of frames Node stops after the first.
         yield* runTransform(zlib.createZstdDecompress({ chunkSize }), storedFrame(reader));
       } else {
-        yield* decodeFrame(reader);
+        yield* decodeFrameHere(reader);
+      }
+    }
+  } finally {
+    await reader.close();
+  }
+}
+
+/** A frame without Node's decoder: at once where it says that it is short, block by block otherwise and when it is damaged. */
+async function* decodeFrameHere(reader: ChunkReader): AsyncGenerator<Uint8Array, void, void> {
+  const header = await readFrameHeader(reader);
+  const parts: Uint8Array[] = [header.bytes.slice(4)];
+  if (header.size !== undefined && header.size <= wholeFrameBytes) {
+    try {
+      const open = await decodeWhole(reader, header, header.size, parts);
+      if (open !== undefined) {
+        if (open.length > 0) yield open;
+        return;
+      }
+    } catch {
+      // What is wrong with it, and what of it can be had, is for the decoder that goes block by block.
+    }
+  }
+  reader.unread(parts);
+  yield* decodeFrame(reader);
+}
+
+/** The content of a short frame whose header was read; what is read more of it goes to `parts`. Undefined for an odd one. */
+async function decodeWhole(
+  reader: ChunkReader,
+  header: FrameHeader,
+  size: number,
+  parts: Uint8Array[],
+): Promise<Uint8Array | undefined> {
+  let length = header.bytes.length - 4;
+  const keep = (part: Uint8Array): void => {
+    parts.push(part.slice());
+    length += part.length;
+  };
+  for (let isLast = false; !isLast; ) {
+    const block = await readBlock(reader, header.windowBytes);
+    isLast = block.isLast;
+    keep(block.head);
+    keep(block.data);
+    // Blocks that add nothing may go on for ever.
+    if (length > 2 * size + 65_536) return undefined;
+  }
+  if (header.hasChecksum) keep(await exactly(reader, 4));
+  const { decompress } = await zstdWasm();
+  const open = decompress(joined([header.bytes.subarray(0, 4), ...parts], length + 4), { defaultHeapSize: size });
+  return open.length === size ? open : undefined;
+}
+
+/**
+ * The frames of a stream as they are stored, one by one; skippable ones are left out. Nothing is decompressed.
+ *
+ * Throws what `decodeZstd` throws, and an error for a frame of more than `maxFrameBytes`.
+ */
+export async function* storedZstdFrames(
+  input: AsyncIterable<Uint8Array>,
+  maxFrameBytes: number,
+): AsyncGenerator<Uint8Array, void, void> {
+  const reader = new ChunkReader(input);
+  try {
+    for (;;) {
+      const magic = await reader.take(4);
+      if (magic.length === 0) return;
+      if (magic.length < 4) throw new Error('unexpected end of file');
+      const word = littleEndian(magic);
+      if ((word & 0xfffffff0) >>> 0 === 0x184d2a50) await skip(reader, littleEndian(await exactly(reader, 4)));
+      else if (word !== 0xfd2fb528) throw new Error('no zstd magic');
+      else {
+        const parts: Uint8Array[] = [];
+        let length = 0;
+        for await (const part of storedFrame(reader)) {
+          length += part.length;
+          if (length > maxFrameBytes) throw new Error(`a frame of more than ${maxFrameBytes} bytes`);
+          // The reader's memory is its own.
+          parts.push(part.slice());
+        }
+        yield joined(parts, length);
       }
     }
   } finally {
@@ -143,6 +226,16 @@ async function* decodeFrame(reader: ChunkReader): AsyncGenerator<Uint8Array, voi
   if (hasChecksum) await exactly(reader, 4);
 }
 
+function joined(parts: readonly Uint8Array[], length: number): Uint8Array {
+  const bytes = new Uint8Array(length);
+  let at = 0;
+  for (const part of parts) {
+    bytes.set(part, at);
+    at += part.length;
+  }
+  return bytes;
+}
+
 async function exactly(reader: ChunkReader, length: number): Promise<Uint8Array> {
   const bytes = await reader.take(length);
   if (bytes.length < length) throw new Error('unexpected end of file');
@@ -190,7 +283,8 @@ export async function* encodeZstd(
 
 let loading: Promise<typeof import('@bokuweb/zstd-wasm')> | undefined;
 
-function zstdWasm(): Promise<typeof import('@bokuweb/zstd-wasm')> {
+/** zstd compiled to WebAssembly, loaded once. */
+export function zstdWasm(): Promise<typeof import('@bokuweb/zstd-wasm')> {
   loading ??= import('@bokuweb/zstd-wasm').then(async (module) => {
     await module.init();
     return module;

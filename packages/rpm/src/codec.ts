@@ -243,7 +243,8 @@ function ceiling(name: string, value: number): number {
   return value;
 }
 
-function levelIn(level: number, least: number, most: number): number {
+/** Throws RangeError for a level that the codec does not have. */
+export function levelIn(level: number, least: number, most: number): number {
   if (!Number.isInteger(level) || level < least || level > most) {
     throw new RangeError(`"level" must be a whole number from ${least} to ${most}, not ${level}`);
   }

@@ -25,45 +25,48 @@ const shortReadBytes = 32 * 1024;
  * Throws RPM_SOURCE_FAILED with the operating system's error as `cause`.
  */
 export function fileSource(path: string): FileSource {
-  return openFile(path);
+  const file = openFile(path);
+  try {
+    // Looked up now, so that a folder is refused here and not by the first read.
+    void file.sizeBytes;
+    return file;
+  } catch (error) {
+    file.close();
+    throw error;
+  }
 }
 
-/** @internal `fileSource` with what only this package uses. */
+/** @internal `fileSource` without a look at the size, for a caller that may not need it. */
 export function openFile(path: string): OpenFile {
-  let descriptor: number | undefined;
   try {
-    descriptor = openSync(path, 'r');
-    const stat = fstatSync(descriptor);
-    if (!stat.isFile()) throw new Error('not a regular file');
-    return new OpenFile(path, descriptor, stat.size);
+    return new OpenFile(path, openSync(path, 'r'));
   } catch (cause) {
-    if (descriptor !== undefined) closeSync(descriptor);
     throw failed(path, 'a file that can be read', cause);
   }
 }
 
-/** Where `peek` puts what it reads: one place for all files, so that opening many packages does not fill memory. */
-const peeked: Uint8Array = new Uint8Array(windowBytes);
-
 /** @internal */
 export class OpenFile implements FileSource {
-  readonly sizeBytes: number;
   readonly #path: string;
   #descriptor: number | undefined;
+  #sizeBytes: number | undefined;
   #windowStart = 0;
   #window: Uint8Array = new Uint8Array(0);
 
-  constructor(path: string, descriptor: number, sizeBytes: number) {
+  constructor(path: string, descriptor: number) {
     this.#path = path;
     this.#descriptor = descriptor;
-    this.sizeBytes = sizeBytes;
+  }
+
+  get sizeBytes(): number {
+    this.#sizeBytes ??= this.#lookUpSize();
+    return this.#sizeBytes;
   }
 
   async read(offset: number, length: number, options?: Abortable): Promise<Uint8Array> {
     options?.signal?.throwIfAborted();
     checkRange(offset, length);
-    const descriptor = this.#descriptor;
-    if (descriptor === undefined) throw failed(this.#path, 'an open file', new Error('closed'));
+    const descriptor = this.#open();
     // The size bounds the allocation: a length may come from a hostile header.
     const wanted = Math.min(length, Math.max(0, this.sizeBytes - offset));
     if (wanted === 0) return new Uint8Array(0);
@@ -78,14 +81,21 @@ export class OpenFile implements FileSource {
     return this.#readLater(descriptor, offset, wanted);
   }
 
-  /** The first 64 KiB, or all of a shorter file, in memory that the next call for any file overwrites. */
-  peek(): Uint8Array {
-    if (this.#descriptor === undefined) throw failed(this.#path, 'an open file', new Error('closed'));
+  /** Reads the file from `from` to `to` into the same places of `into`; says where what was read ends. */
+  readInto(into: Uint8Array, from: number, to: number): number {
+    const descriptor = this.#open();
+    let end = from;
     try {
-      return peeked.subarray(0, readSync(this.#descriptor, peeked, 0, windowBytes, 0));
+      while (end < to) {
+        const got = readSync(descriptor, into, end, to - end, end);
+        end += got;
+        // A short first read is nearly always a short file, and a second one would only say so.
+        if (got === 0 || from === 0) break;
+      }
     } catch (cause) {
-      throw failed(this.#path, 'the first bytes', cause);
+      throw failed(this.#path, `${to - from} bytes from offset ${from}`, cause);
     }
+    return end;
   }
 
   close(): void {
@@ -96,6 +106,21 @@ export class OpenFile implements FileSource {
 
   [Symbol.dispose](): void {
     this.close();
+  }
+
+  #lookUpSize(): number {
+    try {
+      const stat = fstatSync(this.#open());
+      if (!stat.isFile()) throw new Error('not a regular file');
+      return stat.size;
+    } catch (cause) {
+      throw failed(this.#path, 'a file that can be read', cause);
+    }
+  }
+
+  #open(): number {
+    if (this.#descriptor === undefined) throw failed(this.#path, 'an open file', new Error('closed'));
+    return this.#descriptor;
   }
 
   #readNow(descriptor: number, offset: number, length: number): Uint8Array {

@@ -40,6 +40,7 @@ export function createHasher(algorithm: DigestAlgorithm): Hasher {
 
 /** The digest of bytes in memory, in lower-case hexadecimal. */
 export function digestBytes(algorithm: DigestAlgorithm, bytes: Uint8Array): string {
+  if (nodeCrypto?.hash) return nodeCrypto.hash(algorithm, bytes, 'hex');
   const hasher = createHasher(algorithm);
   hasher.update(bytes);
   return hasher.digest();

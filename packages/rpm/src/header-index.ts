@@ -28,8 +28,8 @@ export function sectionOf(kind: HeaderKind): RpmSection {
   return kind === 'main' ? 'header' : 'signature header';
 }
 
-/** Expected type by tag number in a main header; 0 where rpm expects none. */
-const knownTypes: Uint8Array = (() => {
+/** Expected type by tag number below 8192 in a main header; 0 where rpm expects none. */
+export const knownTypes: Uint8Array = (() => {
   const types = new Uint8Array(8192);
   for (const [number, kind] of Object.values(mainTags)) types[number] = typeOfKind(kind);
   for (const [type, tags] of computedTagTypes) for (const tag of tags) types[tag] = type;

@@ -109,6 +109,39 @@ export function decodeSignatureHeader(bytes: Uint8Array): Header<SignatureTags> 
   return decodeHeader<SignatureTags>(bytes, 'signature');
 }
 
+/**
+ * @internal Both headers of a package whose first bytes the kernel has accepted: regions that fill the structure, entries in
+ * ascending order. `headerStart` is the byte where the main header begins.
+ */
+export function acceptedHeaders(
+  bytes: Uint8Array,
+  signatureStart: number,
+  headerStart: number,
+): { readonly signatureHeader: Header<SignatureTags>; readonly header: Header<MainTags> } {
+  return {
+    signatureHeader: acceptedHeader<SignatureTags>(bytes, signatureStart, 'signature'),
+    header: acceptedHeader<MainTags>(bytes, headerStart, 'main'),
+  };
+}
+
+function acceptedHeader<Tags>(bytes: Uint8Array, start: number, kind: HeaderKind): Header<Tags> {
+  const intro = new DataView(bytes.buffer, bytes.byteOffset + start, INTRO_BYTES);
+  const entryCount = intro.getUint32(8);
+  const dataBytes = intro.getUint32(12);
+  const exact = bytes.subarray(start, start + INTRO_BYTES + entryCount * ENTRY_BYTES + dataBytes);
+  const view = new DataView(exact.buffer, exact.byteOffset, exact.length);
+  return kind === 'main'
+    ? new Header<Tags>(exact, view, { tag: HEADERIMMUTABLE, entryCount, dataBytes }, mainTags, 'header', true)
+    : new Header<Tags>(
+        exact,
+        view,
+        { tag: HEADERSIGNATURES, entryCount, dataBytes },
+        signatureTags,
+        'signature header',
+        true,
+      );
+}
+
 function decodeHeader<Tags>(bytes: Uint8Array, kind: HeaderKind): Header<Tags> {
   const section = sectionOf(kind);
   const intro = decodeHeaderIntro(bytes, kind);
@@ -125,7 +158,7 @@ function decodeHeader<Tags>(bytes: Uint8Array, kind: HeaderKind): Header<Tags> {
   const region = decodeRegion(view, intro.entryCount, intro.dataBytes, regionTag, section);
   checkEntries(view, intro, region, kind);
   const table = kind === 'main' ? mainTags : signatureTags;
-  return new Header<Tags>(exact, view, intro, region, table, section);
+  return new Header<Tags>(exact, view, region, table, section, false);
 }
 
 /**
@@ -139,6 +172,7 @@ export class Header<Tags> {
   readonly #storeStart: number;
   readonly #table: TagTable;
   readonly #section: RpmSection;
+  readonly #ascending: boolean;
   /** The region, or undefined in a v3 header. */
   readonly region: Region | undefined;
   /** Entries of the index, the region's own included. */
@@ -148,18 +182,19 @@ export class Header<Tags> {
   constructor(
     bytes: Uint8Array,
     view: DataView,
-    intro: HeaderIntro,
     region: Region | undefined,
     table: TagTable,
     section: RpmSection,
+    ascending: boolean,
   ) {
     this.#bytes = bytes;
     this.#view = view;
-    this.#storeStart = INTRO_BYTES + intro.entryCount * ENTRY_BYTES;
+    this.entryCount = view.getUint32(8);
+    this.#storeStart = INTRO_BYTES + this.entryCount * ENTRY_BYTES;
     this.#table = table;
     this.#section = section;
+    this.#ascending = ascending;
     this.region = region;
-    this.entryCount = intro.entryCount;
   }
 
   /** The structure as stored: intro, index, store. A view. */
@@ -290,6 +325,18 @@ export class Header<Tags> {
   /** A dribble replaces the region's entry of the same tag. */
   #find(tag: number): number {
     const view = this.#view;
+    if (this.#ascending) {
+      let low = 1;
+      let high = this.entryCount - 1;
+      while (low <= high) {
+        const middle = (low + high) >>> 1;
+        const found = view.getUint32(INTRO_BYTES + middle * ENTRY_BYTES);
+        if (found === tag) return middle;
+        if (found < tag) low = middle + 1;
+        else high = middle - 1;
+      }
+      return -1;
+    }
     const regionEntries = this.region?.entryCount ?? this.entryCount;
     for (let i = this.entryCount - 1; i >= regionEntries; i--) {
       if (view.getUint32(INTRO_BYTES + i * ENTRY_BYTES) === tag) return i;

@@ -4,6 +4,7 @@
  */
 
 export * from './arch.js';
+export { type BlockCodec, type BlockStream, blockCodec, readZstdBlocks } from './block-codec.js';
 export {
   type Abortable,
   asByteSource,

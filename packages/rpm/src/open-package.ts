@@ -3,13 +3,14 @@
  */
 import { type OpenFile, openFile } from './file-source.js';
 import {
+  acceptedParts,
   PackageOverSource,
   type PackageParts,
-  partsOfPrefix,
   type ReadPackageOptions,
   type RpmPackage,
   readParts,
 } from './package.js';
+import { packageKernel } from './package-kernel.js';
 
 /** A package that holds its file open: declare it with `await using` or `using`, or close it. */
 export interface OpenRpmPackage extends RpmPackage, Disposable, AsyncDisposable {
@@ -25,13 +26,19 @@ export async function openPackage(path: string, options: ReadPackageOptions = {}
   const file = openFile(path);
   try {
     options.signal?.throwIfAborted();
-    // Most headers lie within the first bytes: one read and one copy, without waiting.
-    const parts = partsOfPrefix(file.peek(), file, { ...options, keep }) ?? (await readParts(file, options));
-    return new OpenedPackage(file, parts);
+    return new OpenedPackage(file, acceptedFile(file, options) ?? (await readParts(file, options)));
   } catch (error) {
     file.close();
     throw error;
   }
+}
+
+/** The parts of a package that the kernel accepts: one read into its room and one copy out of it, without waiting. */
+function acceptedFile(file: OpenFile, options: ReadPackageOptions): PackageParts | undefined {
+  const kernel = options.maxHeaderBytes === undefined ? packageKernel() : undefined;
+  if (kernel === undefined) return undefined;
+  const end = kernel.headerEnd((from, to) => file.readInto(kernel.room, from, to));
+  return end === 0 ? undefined : acceptedParts(keep(kernel.room.subarray(0, end)), file, options);
 }
 
 const slabBytes = 256 * 1024;

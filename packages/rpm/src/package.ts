@@ -7,10 +7,18 @@
  */
 import { type Abortable, asByteSource, type ByteSource, readExactly } from './byte-source.js';
 import { RpmError } from './errors.js';
-import { decodeHeaderIntro, decodeMainHeader, decodeSignatureHeader, type Header, signaturePadding } from './header.js';
+import {
+  acceptedHeaders,
+  decodeHeaderIntro,
+  decodeMainHeader,
+  decodeSignatureHeader,
+  type Header,
+  signaturePadding,
+} from './header.js';
 import { decodeLead, LEAD_BYTES, type Lead } from './lead.js';
 import type { Nevra } from './nevra.js';
-import { INTRO_BYTES } from './region.js';
+import { packageKernel } from './package-kernel.js';
+import { ENTRY_BYTES, INTRO_BYTES } from './region.js';
 import { checkSignatureMerge } from './signature-merge.js';
 import type { SignatureTags } from './signature-tags.js';
 import type { MainTags } from './tags.js';
@@ -75,7 +83,8 @@ export async function readPackage(
 /** @internal What a package is made of; see `readPackage`. */
 export interface PackageParts {
   readonly source: ByteSource;
-  readonly lead: Lead;
+  /** Whole and sound. */
+  readonly leadBytes: Uint8Array;
   readonly signatureHeader: Header<SignatureTags>;
   readonly header: Header<MainTags>;
   readonly headerStart: number;
@@ -87,11 +96,11 @@ export async function readParts(source: ByteSource | Uint8Array, options: ReadPa
   const bytes = asByteSource(source);
   if (source instanceof Uint8Array) {
     options.signal?.throwIfAborted();
-    const parts = partsOfPrefix(source, bytes, options);
+    const parts = acceptedBytes(source, bytes, options) ?? partsOfBytes(source, bytes, options);
     if (parts) return parts;
   }
   const start = await bytes.read(0, LEAD_BYTES + INTRO_BYTES, options);
-  const lead = decodeLead(start);
+  decodeLead(start);
   const signatureIntro = decodeHeaderIntro(start.subarray(LEAD_BYTES), 'signature', maxHeaderBytes);
   const signatureEnd = LEAD_BYTES + signatureIntro.totalBytes;
   const headerStart = signatureEnd + signaturePadding(signatureIntro.totalBytes);
@@ -102,21 +111,38 @@ export async function readParts(source: ByteSource | Uint8Array, options: ReadPa
   const headerBytes = await readExactly(bytes, 'header', headerStart, headerStart, intro.totalBytes, options);
   const padding = middle.subarray(signatureEnd - LEAD_BYTES, headerStart - LEAD_BYTES);
   const header = decodeMainHeader(headerBytes);
-  return checkedParts({ source: bytes, lead, signatureHeader, header, headerStart }, padding, options);
+  checkSignatureMerge(signatureHeader, header);
+  const leadBytes = start.subarray(0, LEAD_BYTES);
+  return reported({ source: bytes, leadBytes, signatureHeader, header, headerStart }, padding, options);
 }
 
-/**
- * @internal The parts of a package whose first bytes are in memory; undefined when its headers end later. The headers are
- * views of `prefix`, or of the copy that `keep` makes of what they take of it.
- */
-export function partsOfPrefix(
-  prefix: Uint8Array,
-  source: ByteSource,
-  options: ReadPackageOptions & { readonly keep?: (bytes: Uint8Array) => Uint8Array },
-): PackageParts | undefined {
+/** The parts of a package in memory, where the kernel is there and accepts it. */
+function acceptedBytes(bytes: Uint8Array, source: ByteSource, options: ReadPackageOptions): PackageParts | undefined {
+  const kernel = options.maxHeaderBytes === undefined ? packageKernel() : undefined;
+  if (kernel === undefined) return undefined;
+  const end = kernel.headerEnd((from, to) => {
+    const part = bytes.subarray(from, to);
+    kernel.room.set(part, from);
+    return from + part.length;
+  });
+  return end === 0 ? undefined : acceptedParts(bytes.subarray(0, end), source, options);
+}
+
+/** @internal The parts of a package that the kernel has accepted: its bytes up to the end of the header. */
+export function acceptedParts(bytes: Uint8Array, source: ByteSource, options: ReadPackageOptions): PackageParts {
+  const intro = new DataView(bytes.buffer, bytes.byteOffset + LEAD_BYTES, INTRO_BYTES);
+  const signatureBytes = INTRO_BYTES + intro.getUint32(8) * ENTRY_BYTES + intro.getUint32(12);
+  const headerStart = LEAD_BYTES + signatureBytes + signaturePadding(signatureBytes);
+  const { signatureHeader, header } = acceptedHeaders(bytes, LEAD_BYTES, headerStart);
+  const padding = bytes.subarray(LEAD_BYTES + signatureBytes, headerStart);
+  return reported({ source, leadBytes: bytes, signatureHeader, header, headerStart }, padding, options);
+}
+
+/** The parts of a package in memory, looked at without the kernel; undefined when it ends before its headers do. */
+function partsOfBytes(prefix: Uint8Array, source: ByteSource, options: ReadPackageOptions): PackageParts | undefined {
   const maxHeaderBytes = checkedCeiling(options);
   if (prefix.length < LEAD_BYTES + INTRO_BYTES) return undefined;
-  const lead = decodeLead(prefix);
+  decodeLead(prefix);
   const signatureIntro = decodeHeaderIntro(prefix.subarray(LEAD_BYTES), 'signature', maxHeaderBytes);
   const signatureEnd = LEAD_BYTES + signatureIntro.totalBytes;
   const headerStart = signatureEnd + signaturePadding(signatureIntro.totalBytes);
@@ -124,11 +150,11 @@ export function partsOfPrefix(
   const intro = decodeHeaderIntro(prefix.subarray(headerStart), 'main', maxHeaderBytes);
   const end = headerStart + intro.totalBytes;
   if (prefix.length < end) return undefined;
-  const bytes = options.keep ? options.keep(prefix.subarray(0, end)) : prefix;
-  const signatureHeader = decodeSignatureHeader(bytes.subarray(LEAD_BYTES, signatureEnd));
-  const header = decodeMainHeader(bytes.subarray(headerStart, end));
-  const padding = bytes.subarray(signatureEnd, headerStart);
-  return checkedParts({ source, lead, signatureHeader, header, headerStart }, padding, options);
+  const signatureHeader = decodeSignatureHeader(prefix.subarray(LEAD_BYTES, signatureEnd));
+  const header = decodeMainHeader(prefix.subarray(headerStart, end));
+  checkSignatureMerge(signatureHeader, header);
+  const padding = prefix.subarray(signatureEnd, headerStart);
+  return reported({ source, leadBytes: prefix, signatureHeader, header, headerStart }, padding, options);
 }
 
 function checkedCeiling({ maxHeaderBytes }: ReadPackageOptions): number | undefined {
@@ -138,10 +164,10 @@ function checkedCeiling({ maxHeaderBytes }: ReadPackageOptions): number | undefi
   return maxHeaderBytes;
 }
 
-function checkedParts(parts: PackageParts, padding: Uint8Array, { onDeviation }: ReadPackageOptions): PackageParts {
-  const { signatureHeader, header } = parts;
-  checkSignatureMerge(signatureHeader, header);
+/** The parts, after the deviations in them were told to whoever wants to hear of them. */
+function reported(parts: PackageParts, padding: Uint8Array, { onDeviation }: ReadPackageOptions): PackageParts {
   if (onDeviation) {
+    const { signatureHeader, header } = parts;
     reportDeviations(signatureHeader, 'signature header', onDeviation);
     if (padding.some((byte) => byte !== 0)) onDeviation({ code: 'RPM_NONZERO_PADDING', section: 'signature header' });
     reportDeviations(header, 'header', onDeviation);
@@ -152,19 +178,23 @@ function checkedParts(parts: PackageParts, padding: Uint8Array, { onDeviation }:
 /** @internal A package over the source it was read from. */
 export class PackageOverSource implements RpmPackage {
   readonly source: ByteSource;
-  readonly lead: Lead;
   readonly signatureHeader: Header<SignatureTags>;
   readonly header: Header<MainTags>;
   readonly signatureRange: ByteRange;
   readonly headerRange: ByteRange;
+  readonly #leadBytes: Uint8Array;
 
-  constructor({ source, lead, signatureHeader, header, headerStart }: PackageParts) {
+  constructor({ source, leadBytes, signatureHeader, header, headerStart }: PackageParts) {
     this.source = source;
-    this.lead = lead;
+    this.#leadBytes = leadBytes;
     this.signatureHeader = signatureHeader;
     this.header = header;
     this.signatureRange = { start: LEAD_BYTES, end: LEAD_BYTES + signatureHeader.bytes().length };
     this.headerRange = { start: headerStart, end: headerStart + header.bytes().length };
+  }
+
+  get lead(): Lead {
+    return decodeLead(this.#leadBytes);
   }
 
   get format(): 3 | 4 | 6 {
