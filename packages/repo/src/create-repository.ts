@@ -7,13 +7,15 @@ import { statSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { join, relative, sep } from 'node:path';
 import { directoryStore } from './directory-store.js';
-import type { RepositoryChecksum } from './document-writer.js';
+import { documentCodec, type RepositoryChecksum } from './document-writer.js';
 import { RepoError } from './errors.js';
 import { fetchBytes } from './fetcher.js';
-import { type PackageFileOptions, packageBuffer, renderPackageFile } from './package-file.js';
+import { cutBlocks } from './package-blocks.js';
+import type { PackageFileOptions } from './package-file.js';
+import { PackageReader, type ReadOptions } from './package-reader.js';
 import type { PackageRecord } from './package-record.js';
-import { type PackageEntry, PackageThreads, worthThreads } from './package-threads.js';
-import { cachedRecord, type RecordCacheOptions } from './record-cache.js';
+import type { PackageEntry } from './package-threads.js';
+import type { RecordCacheOptions } from './record-cache.js';
 import { parseRepomd, type Repomd, type RepomdRecord } from './repomd.js';
 import { openRepository, type Repository } from './repository.js';
 import { type FormOptions, withForms } from './repository-forms.js';
@@ -22,15 +24,19 @@ import {
   comparePackageOrder,
   DocumentSet,
   type DuplicateCandidate,
-  type DuplicatePolicy,
   duplicate,
   type RenderedPackage,
   type RepositoryOptions,
-  renderPackage,
   writeRendered,
 } from './repository-writer.js';
 import type { RepositoryStore } from './store.js';
-import { identitiesOf, type KnownPackage, keepDocuments, rewriteDocuments } from './update-repository.js';
+import {
+  type KnownPackage,
+  type KnownPackages,
+  keepDocuments,
+  readKnown,
+  rewriteDocuments,
+} from './update-repository.js';
 
 /** How to make a repository of a folder. Time and revision are arguments: the clock is not read. */
 export interface CreateRepositoryOptions
@@ -115,92 +121,134 @@ export async function createRepository(folder: string, given: CreateRepositoryOp
     if (updated !== undefined) return updated;
   }
   const before = options.keepOldDocuments === true ? undefined : await currentRepomd(store);
-  const read = { ...options, checksum: repositoryOptions.checksum };
-  const total = paths.length;
-  let done = 0;
-  let fromCache = 0;
-  const rendered = async function* (): AsyncGenerator<RenderedPackage, void, void> {
-    const reader = new PackageReader(folder, paths, read);
-    try {
-      for (const entry of paths) {
-        options.signal?.throwIfAborted();
-        let made: ReadPackage;
-        try {
-          made = await reader.next(entry);
-        } catch (error) {
-          if (options.onBadPackage === undefined || !(error instanceof RepoError)) throw error;
-          options.onBadPackage(entry.path, error);
-          continue;
-        }
-        done++;
-        if (made.fromCache === true) fromCache++;
-        if (made.record !== undefined) options.onPackage?.(made.record, done, total);
-        yield made.rendered;
-      }
-    } finally {
-      await reader.close();
-    }
-  };
   const policy = options.duplicates ?? 'reject';
   // Only when every file becomes a package is their number known before the first is written.
   const streams = options.onBadPackage === undefined && (policy === 'reject' || policy === 'keep');
-  const repomdBytes = streams
-    ? await streamRepository(rendered(), total, store, repositoryOptions, policy)
-    : await collectRepository(rendered(), store, repositoryOptions);
+  const { packages, packagesRead, repomdBytes } = streams
+    ? await streamFolder(folder, paths, store, options, repositoryOptions)
+    : await collectFolder(folder, paths, store, options, repositoryOptions);
   const repomd = parseRepomd(repomdBytes);
   if (before !== undefined) await removeOldDocuments(store, before, repomd);
-  const { revision } = repomd;
-  return { packages: done, packagesRead: done - fromCache, revision, repomd, repomdBytes, folder: target };
+  return { packages, packagesRead, revision: repomd.revision, repomd, repomdBytes, folder: target };
 }
 
 const maxThreads = 64;
 
-type ReadOptions = CreateRepositoryOptions & { readonly checksum: RepositoryChecksum };
+type FolderResult = Pick<CreatedRepository, 'packages' | 'packagesRead' | 'repomdBytes'>;
 
-/** The record is there when `onPackage` wants it. */
-interface ReadPackage {
-  readonly record?: PackageRecord;
-  readonly rendered: RenderedPackage;
-  readonly fromCache?: boolean;
+/** Writes packages as they are read, whole blocks where threads read them. */
+async function streamFolder(
+  folder: string,
+  entries: readonly PackageEntry[],
+  store: RepositoryStore,
+  options: CreateRepositoryOptions,
+  repositoryOptions: RepositoryOptions,
+): Promise<FolderResult> {
+  const total = entries.length;
+  let packages = 0;
+  let fromCache = 0;
+  const seen = new Map<string, DuplicateCandidate>();
+  const checkTwin = (candidate: DuplicateCandidate): void => {
+    if (repositoryOptions.duplicates === 'keep') return;
+    const first = seen.get(candidate.nevra);
+    if (first !== undefined) throw duplicate(first, candidate);
+    const { nevra, location, pkgid, buildTime } = candidate;
+    seen.set(nevra, { nevra, location, pkgid, buildTime });
+  };
+  const reader = new PackageReader(folder, entries, readOptions(options, repositoryOptions, true));
+  const set = new DocumentSet(store, total, repositoryOptions, await documentCodec(repositoryOptions));
+  try {
+    for (const blockEntries of cutBlocks(entries)) {
+      options.signal?.throwIfAborted();
+      const byThread = await reader.nextBlock(async (block) => {
+        for (const [at, candidate] of block.packages.entries()) {
+          checkTwin(candidate);
+          packages++;
+          const record = block.records[at];
+          if (record !== undefined) options.onPackage?.(record, packages, total);
+        }
+        await set.addBlock(block);
+      });
+      if (byThread) continue;
+      for (const entry of blockEntries) {
+        options.signal?.throwIfAborted();
+        const made = await reader.next(entry);
+        checkTwin(made.rendered);
+        packages++;
+        if (made.fromCache === true) fromCache++;
+        if (made.record !== undefined) options.onPackage?.(made.record, packages, total);
+        await set.add(made.rendered);
+      }
+    }
+    return { packages, packagesRead: packages - fromCache, repomdBytes: await set.finish() };
+  } catch (error) {
+    await set.abort(error);
+    throw error;
+  } finally {
+    await reader.close();
+  }
 }
 
-/** Packages of a folder one after the other, by threads where that pays. Call `next` for each entry in order. */
-class PackageReader {
-  readonly #folder: string;
-  readonly #options: ReadOptions;
-  readonly #threads: PackageThreads | undefined;
-  readonly #buffer = packageBuffer();
+/** Reads all packages that can be read, then writes them. */
+async function collectFolder(
+  folder: string,
+  entries: readonly PackageEntry[],
+  store: RepositoryStore,
+  options: CreateRepositoryOptions,
+  repositoryOptions: RepositoryOptions,
+): Promise<FolderResult> {
+  const { rendered, fromCache } = await readAll(folder, entries, options, repositoryOptions, 0, entries.length);
+  const repomdBytes = await writeRendered(rendered, store, repositoryOptions);
+  return { packages: rendered.length, packagesRead: rendered.length - fromCache, repomdBytes };
+}
 
-  constructor(folder: string, entries: readonly PackageEntry[], options: ReadOptions) {
-    this.#folder = folder;
-    this.#options = options;
-    const { threads = 2, onPackage, cache } = options;
-    if (threads > 0 && cache === undefined && worthThreads(folder, entries)) {
-      this.#threads = new PackageThreads(folder, entries, options, threads, onPackage !== undefined);
+/** Packages as XML in memory; those that cannot be read go to `onBadPackage`. `before` of `total` are done already. */
+async function readAll(
+  folder: string,
+  entries: readonly PackageEntry[],
+  options: CreateRepositoryOptions,
+  repositoryOptions: RepositoryOptions,
+  before: number,
+  total: number,
+): Promise<{ readonly rendered: readonly RenderedPackage[]; readonly fromCache: number }> {
+  const rendered: RenderedPackage[] = [];
+  let fromCache = 0;
+  const reader = new PackageReader(folder, entries, readOptions(options, repositoryOptions, false));
+  try {
+    for (const entry of entries) {
+      options.signal?.throwIfAborted();
+      try {
+        const made = await reader.next(entry);
+        const { primary, filelists, other } = made.rendered;
+        // The reader overwrites its memory.
+        const pieces = { primary: primary.slice(), filelists: filelists.slice(), other: other.slice() };
+        rendered.push({ ...made.rendered, ...pieces });
+        if (made.fromCache === true) fromCache++;
+        if (made.record !== undefined) options.onPackage?.(made.record, before + rendered.length, total);
+      } catch (error) {
+        if (options.onBadPackage === undefined || !(error instanceof RepoError)) throw error;
+        options.onBadPackage(entry.path, error);
+      }
     }
+  } finally {
+    await reader.close();
   }
+  return { rendered, fromCache };
+}
 
-  async next({ path, location }: PackageEntry): Promise<ReadPackage> {
-    const found = await this.#threads?.next();
-    if (found !== undefined) return found;
-    const { cache, locationBase, textPolicy = 'refuse' } = this.#options;
-    if (cache !== undefined) {
-      const file = join(this.#folder, path);
-      const { record, fromCache } = await cachedRecord(cache, file, location, this.#options, locationBase);
-      return { record, rendered: renderPackage(record, textPolicy), fromCache };
-    }
-    return renderPackageFile(
-      join(this.#folder, path),
-      location,
-      this.#options,
-      this.#options.locationBase,
-      this.#buffer,
-    );
-  }
-
-  async close(): Promise<void> {
-    await this.#threads?.close();
-  }
+function readOptions(
+  options: CreateRepositoryOptions,
+  { checksum, compression, compressionLevel }: RepositoryOptions,
+  blocks: boolean,
+): ReadOptions {
+  const level = compressionLevel === undefined ? {} : { compressionLevel };
+  return {
+    ...options,
+    checksum,
+    threads: options.threads ?? 2,
+    withRecords: options.onPackage !== undefined,
+    ...(blocks ? { blocks: { compression, ...level } } : {}),
+  };
 }
 
 /** The update of a folder's repository; undefined when there is none that can be updated. */
@@ -213,56 +261,44 @@ async function updateFolder(
   repositoryOptions: RepositoryOptions,
 ): Promise<CreatedRepository | undefined> {
   let repository: Repository;
-  let known: KnownPackage[];
+  let old: KnownPackages;
   try {
     repository = await openRepository(store, { verifyRepomd: 'unsigned' });
-    known = await identitiesOf(repository, repositoryOptions);
+    old = await readKnown(repository, repositoryOptions);
   } catch (error) {
     // Absent, damaged or laid out by another tool: then everything is read.
     if (error instanceof RepoError) return undefined;
     throw error;
   }
-  const byLocation = new Map(known.map((old) => [old.location, old]));
+  const known = old.packages;
+  const byLocation = new Map(known.map((each) => [each.location, each]));
   const stays = new Set<string>();
   const fresh: PackageEntry[] = [];
   for (const entry of paths) {
-    const old = byLocation.get(entry.location);
-    if (old !== undefined && isUnchanged(old, join(folder, entry.path), options, repositoryOptions)) {
+    const before = byLocation.get(entry.location);
+    if (before !== undefined && isUnchanged(before, join(folder, entry.path), options, repositoryOptions)) {
       stays.add(entry.location);
     } else fresh.push(entry);
   }
-  const read = { ...options, checksum: repositoryOptions.checksum };
-  const seen = new Map<string, DuplicateCandidate>();
-  const rejects = (options.duplicates ?? 'reject') === 'reject';
-  if (rejects) for (const old of known) if (stays.has(old.location)) seen.set(old.nevra, { ...old, buildTime: 0 });
-  const added: RenderedPackage[] = [];
-  const reader = new PackageReader(folder, fresh, read);
-  let fromCache = 0;
-  try {
-    for (const entry of fresh) {
-      options.signal?.throwIfAborted();
-      try {
-        const made = await reader.next(entry);
-        const { record, rendered: item } = made;
-        const twin = rejects ? seen.get(item.nevra) : undefined;
-        if (twin !== undefined) throw duplicate(twin, item);
-        seen.set(item.nevra, item);
-        added.push(item);
-        if (made.fromCache === true) fromCache++;
-        if (record !== undefined) options.onPackage?.(record, stays.size + added.length, paths.length);
-      } catch (error) {
-        if (options.onBadPackage === undefined || !(error instanceof RepoError)) throw error;
-        options.onBadPackage(entry.path, error);
-      }
+  const { rendered: added, fromCache } = await readAll(
+    folder,
+    fresh,
+    options,
+    repositoryOptions,
+    stays.size,
+    paths.length,
+  );
+  if ((options.duplicates ?? 'reject') === 'reject') {
+    const seen = new Map<string, DuplicateCandidate>();
+    for (const each of known) if (stays.has(each.location)) seen.set(each.nevra, { ...each, buildTime: 0 });
+    for (const item of added) {
+      const twin = seen.get(item.nevra);
+      if (twin !== undefined) throw duplicate(twin, item);
+      seen.set(item.nevra, item);
     }
-  } finally {
-    await reader.close();
   }
   const count = stays.size + added.length;
   const unchanged = added.length === 0 && stays.size === known.length;
-  const items = async function* (): AsyncGenerator<RenderedPackage, void, void> {
-    yield* added;
-  };
   let repomdBytes: Uint8Array;
   try {
     repomdBytes = unchanged
@@ -270,7 +306,8 @@ async function updateFolder(
       : await rewriteDocuments(
           store,
           repository,
-          { stays: (location) => stays.has(location), count, added: items() },
+          old,
+          { stays: (location) => stays.has(location), count, added },
           repositoryOptions,
         );
   } catch (error) {
@@ -310,49 +347,23 @@ function isUnchanged(
   return facts !== undefined && facts.size === old.sizeBytes && Math.floor(facts.mtimeMs / 1000) === old.fileTime;
 }
 
-async function streamRepository(
-  packages: AsyncIterable<RenderedPackage>,
-  total: number,
-  store: RepositoryStore,
-  options: RepositoryOptions,
-  duplicates: DuplicatePolicy,
-): Promise<Uint8Array> {
-  const seen = new Map<string, DuplicateCandidate>();
-  const set = new DocumentSet(store, total, options);
-  try {
-    for await (const { nevra, location, pkgid, buildTime, ...chunks } of packages) {
-      if (duplicates === 'reject') {
-        const candidate = { nevra, location, pkgid, buildTime };
-        const first = seen.get(nevra);
-        if (first !== undefined) throw duplicate(first, candidate);
-        seen.set(nevra, candidate);
-      }
-      const pending = set.add(chunks);
-      if (pending !== undefined) await pending;
-    }
-    return await set.finish();
-  } catch (error) {
-    await set.abort(error);
-    throw error;
-  }
-}
-
-async function collectRepository(
-  packages: AsyncIterable<RenderedPackage>,
-  store: RepositoryStore,
-  options: RepositoryOptions,
-): Promise<Uint8Array> {
-  const all: RenderedPackage[] = [];
-  for await (const item of packages) all.push(item);
-  return writeRendered(all, store, options);
-}
-
 /** Every `*.rpm` below a folder, relative to it with `/` between the parts; `repodata` folders are passed over. */
 export async function packagePaths(folder: string): Promise<string[]> {
   const entries = await readdir(folder, { recursive: true, withFileTypes: true });
-  return entries
-    .filter((entry) => entry.name.endsWith('.rpm') && (entry.isFile() || entry.isSymbolicLink()))
-    .map((entry) => relative(folder, join(entry.parentPath, entry.name)).split(sep).join('/'));
+  const places = new Map<string, string>();
+  const paths: string[] = [];
+  for (const entry of entries) {
+    const { name, parentPath } = entry;
+    if (!name.endsWith('.rpm') || !(entry.isFile() || entry.isSymbolicLink())) continue;
+    let place = places.get(parentPath);
+    if (place === undefined) {
+      const parts = relative(folder, parentPath).split(sep).join('/');
+      place = parts === '' ? '' : `${parts}/`;
+      places.set(parentPath, place);
+    }
+    paths.push(place + name);
+  }
+  return paths;
 }
 
 async function currentRepomd(store: RepositoryStore): Promise<Repomd | undefined> {

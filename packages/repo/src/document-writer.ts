@@ -1,9 +1,10 @@
 /**
  * One document on its way into a store: hashed open, compressed, hashed again, named by its digest.
  *
- * Chunks are pushed; `write` waits while the compressor is behind, so that no more than a few chunks are in memory.
+ * gz and zst documents are made of blocks that are compressed for themselves. Chunks are pushed; `write` waits while the store
+ * is behind, so that no more than a few chunks are in memory.
  */
-import { type Abortable, compress, createHasher } from '@distrokit/rpm';
+import { type Abortable, type BlockCodec, type BlockStream, blockCodec, compress, createHasher } from '@distrokit/rpm';
 import type { RepomdRecord } from './repomd.js';
 import type { RepositoryStore } from './store.js';
 
@@ -27,60 +28,127 @@ export interface DocumentOptions extends Abortable {
 /** Codec names by file name ending. */
 export const codecNames = { gz: 'gzip', xz: 'xz', zst: 'zstd', none: 'none' } as const;
 
-const joinBytes = 256 * 1024;
+/** Open bytes of a block, and what they compress to: of `blockBytes` each, the last of what is left. */
+export interface DocumentBlock {
+  readonly open: Uint8Array;
+  readonly compressed: readonly Uint8Array[];
+}
 
-/** Writes one document. Use `write` any number of times, then `end`; or `abort`. */
+const joinBytes = 256 * 1024;
+/** Longer blocks are cut, so that a document of one piece is not compressed as one. */
+export const blockBytes: number = 8 << 20;
+
+/** The codec that makes a document's blocks; undefined where the document is compressed as one stream (xz, none). */
+export async function documentCodec(options: DocumentOptions): Promise<BlockCodec | undefined> {
+  const { compression, compressionLevel } = options;
+  if (compression === 'gz') return blockCodec('gzip', compressionLevel ?? 6);
+  return compression === 'zst' ? blockCodec('zstd', compressionLevel ?? 3) : undefined;
+}
+
+/** Compresses the bytes of one block as every writer does it. */
+export function compressBlock(codec: BlockCodec, open: Uint8Array): Uint8Array[] {
+  const compressed: Uint8Array[] = [];
+  for (let at = 0; at < open.length; at += blockBytes) {
+    compressed.push(codec.compress(open.subarray(at, at + blockBytes)));
+  }
+  return compressed;
+}
+
+/** Writes one document. Use `write`, `endBlock` and `writeBlock` any number of times, then `end`; or `abort`. */
 export class DocumentWriter {
   readonly #channel = new Channel();
   readonly #openHasher: ReturnType<typeof createHasher>;
+  readonly #codec: BlockCodec | undefined;
+  readonly #stream: BlockStream | undefined;
   readonly #done: Promise<RepomdRecord>;
   #openBytes = 0;
-  #buffer = new Uint8Array(joinBytes);
-  #joined = 0;
+  /** Bytes of the block in the making, or those that are on their way together. */
+  #buffer: Uint8Array = new Uint8Array(joinBytes);
+  #filled = 0;
 
-  /** `type` is the record's in repomd.xml; `fileName` comes without the ending of the compression. */
-  constructor(store: RepositoryStore, type: string, fileName: string, options: DocumentOptions) {
+  /** `type` is the record's in repomd.xml; `fileName` comes without the ending of the compression. `codec` is `documentCodec`'s. */
+  constructor(
+    store: RepositoryStore,
+    type: string,
+    fileName: string,
+    options: DocumentOptions,
+    codec: BlockCodec | undefined,
+  ) {
     this.#openHasher = createHasher(options.checksum);
+    this.#codec = codec;
+    this.#stream = codec?.stream();
     this.#done = this.#run(store, type, fileName, options);
     // Whoever calls `end` or `write` hears of a failure; nobody else has to.
     this.#done.catch((error) => this.#channel.fail(error));
+    if (this.#stream !== undefined && this.#stream.head.length > 0) this.#channel.push(this.#stream.head);
   }
 
-  /** Resolves when there is room for the next chunk. The bytes are copied or hashed before this returns. */
+  /** Adds bytes to the block. They are copied before this returns; it may resolve when there is room for more. */
   write(chunk: Uint8Array): Promise<void> | undefined {
-    if (chunk.length === 0) return undefined;
-    this.#openBytes += chunk.length;
-    // Packages come in pieces of a few kilobytes: hashing and compressing each costs more in calls than in work.
-    if (chunk.length > joinBytes - this.#joined) {
-      const wait = this.#flush();
-      if (chunk.length < joinBytes / 4) {
-        this.#join(chunk);
-        return wait;
-      }
-      this.#openHasher.update(chunk);
-      return this.#channel.push(chunk.slice());
+    const limit = this.#codec === undefined ? joinBytes : blockBytes;
+    let wait: Promise<void> | undefined;
+    for (let at = 0; at < chunk.length; ) {
+      const part = chunk.subarray(at, at + limit - this.#filled);
+      this.#reserve(this.#filled + part.length);
+      this.#buffer.set(part, this.#filled);
+      this.#filled += part.length;
+      at += part.length;
+      if (this.#filled === limit) wait = this.#flush();
     }
-    this.#join(chunk);
-    return undefined;
+    return wait;
   }
 
-  #join(chunk: Uint8Array): void {
-    this.#buffer.set(chunk, this.#joined);
-    this.#joined += chunk.length;
+  /** What was written since the last block ended is a block: it is compressed for itself. */
+  endBlock(): Promise<void> | undefined {
+    return this.#codec === undefined ? undefined : this.#flush();
+  }
+
+  /**
+   * Adds a block that is compressed already, by `compressBlock` or in another document of the same codec. Its bytes are kept: they
+   * may not change any more. A document without blocks takes the open bytes alone.
+   */
+  writeBlock({ open, compressed }: DocumentBlock): Promise<void> | undefined {
+    let wait = this.#flush();
+    this.#hash(open);
+    if (this.#codec === undefined) return this.#channel.push(open);
+    for (const part of compressed) wait = this.#channel.push(part);
+    return wait;
+  }
+
+  #reserve(length: number): void {
+    if (length <= this.#buffer.length) return;
+    const longer = new Uint8Array(Math.max(length, this.#buffer.length * 2));
+    longer.set(this.#buffer.subarray(0, this.#filled));
+    this.#buffer = longer;
   }
 
   #flush(): Promise<void> | undefined {
-    if (this.#joined === 0) return undefined;
-    const bytes = this.#buffer.subarray(0, this.#joined);
-    this.#buffer = new Uint8Array(joinBytes);
-    this.#joined = 0;
-    this.#openHasher.update(bytes);
-    return this.#channel.push(bytes);
+    if (this.#filled === 0) return undefined;
+    const open = this.#buffer.subarray(0, this.#filled);
+    this.#filled = 0;
+    this.#hash(open);
+    if (this.#codec !== undefined && this.#codec.compressLater === undefined) {
+      return this.#channel.push(this.#codec.compress(open));
+    }
+    // What is compressed elsewhere keeps its memory.
+    this.#buffer = new Uint8Array(Math.max(joinBytes, open.length));
+    return this.#channel.push(this.#codec?.compressLater?.(open) ?? open, open.length);
+  }
+
+  #hash(open: Uint8Array): void {
+    this.#openHasher.update(open);
+    this.#openBytes += open.length;
+    this.#stream?.update(open);
   }
 
   /** Resolves with the record for repomd.xml when the document is durable. */
   end(): Promise<RepomdRecord> {
-    this.#flush();
+    try {
+      this.#flush();
+      if (this.#stream !== undefined) this.#channel.push(this.#stream.tail());
+    } catch {
+      // The store has failed: `done` says so.
+    }
     this.#channel.close();
     return this.#done;
   }
@@ -96,7 +164,7 @@ export class DocumentWriter {
     const hasher = createHasher(checksum);
     const name = compression === 'none' ? fileName : `${fileName}.${compression}`;
     const compressed =
-      compression === 'none'
+      compression === 'none' || this.#codec !== undefined
         ? this.#channel
         : compress(this.#channel, { type: codecNames[compression], level: compressionLevel, signal });
     let sizeBytes = 0;
@@ -134,19 +202,26 @@ export class DocumentWriter {
 
 const waterMarkBytes = 4 * 1024 * 1024;
 
-/** A queue with an end: one side pushes and waits for room, the other side iterates. */
+/** A queue with an end: one side pushes and waits for room, the other side iterates. What is still to come is waited for. */
 class Channel implements AsyncIterable<Uint8Array> {
-  #queue: Uint8Array[] = [];
+  #queue: (Uint8Array | Promise<Uint8Array>)[] = [];
   #queuedBytes = 0;
   #closed = false;
   #failure: { readonly reason: unknown } | undefined;
   #wakeReader: (() => void) | undefined;
   #wakeWriter: (() => void) | undefined;
 
-  push(chunk: Uint8Array): Promise<void> | undefined {
+  push(chunk: Uint8Array): Promise<void> | undefined;
+  push(chunk: Uint8Array | Promise<Uint8Array>, weight: number): Promise<void> | undefined;
+  push(
+    chunk: Uint8Array | Promise<Uint8Array>,
+    weight: number = (chunk as Uint8Array).length,
+  ): Promise<void> | undefined {
+    // Whoever iterates meets a failure; until then nobody has asked.
+    if (chunk instanceof Promise) chunk.catch(() => undefined);
     if (this.#failure !== undefined) throw this.#failure.reason;
     this.#queue.push(chunk);
-    this.#queuedBytes += chunk.length;
+    this.#queuedBytes += weight;
     this.#wake();
     if (this.#queuedBytes < waterMarkBytes) return undefined;
     return new Promise<void>((resolve) => {
@@ -177,7 +252,7 @@ class Channel implements AsyncIterable<Uint8Array> {
         this.#queuedBytes = 0;
         this.#wakeWriter?.();
         this.#wakeWriter = undefined;
-        for (const chunk of chunks) yield chunk;
+        for (const chunk of chunks) yield await chunk;
       } else if (this.#closed) {
         return;
       } else {

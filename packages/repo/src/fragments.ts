@@ -74,6 +74,20 @@ export async function* readIdentities(primary: AsyncIterable<Uint8Array>): Async
   }
 }
 
+/** The elements of whole packages, one after the other. Views. Throws REPO_BAD_VALUE when there is anything else. */
+export function cutPieces(document: string, bytes: Uint8Array): Uint8Array[] {
+  const pieces: Uint8Array[] = [];
+  for (let at = 0; at < bytes.length; ) {
+    const end = indexOf(bytes, close, at);
+    if (end < 0 || bytes[at] !== 0x3c || bytes[at + 1] !== 0x70) {
+      throw badValue(document, at, 'package', 'one after the other', 'something else');
+    }
+    pieces.push(bytes.subarray(at, end + close.length));
+    at = end + close.length;
+  }
+  return pieces;
+}
+
 const open = bytesOf('\n<package ');
 const close = bytesOf('\n</package>\n');
 
@@ -156,7 +170,8 @@ class Pieces {
   }
 }
 
-function identityOf(piece: Uint8Array): PackageIdentity {
+/** What a package's element of primary says of it. Throws REPO_BAD_VALUE when it is not written as we write it. */
+export function identityOf(piece: Uint8Array): PackageIdentity {
   // Identity stands in the first lines, after texts that may be long: look for the elements, not for a place.
   const checksum = lineAt(piece, checksumOpen);
   const time = lineAt(piece, timeOpen);
@@ -210,7 +225,8 @@ function lineAt(piece: Uint8Array, mark: Uint8Array): string {
   return text.decode(piece.subarray(start + 3, end < 0 ? piece.length : end));
 }
 
-function checkPkgid(document: string, piece: Uint8Array, pkgid: string): void {
+/** Throws REPO_BAD_VALUE when a package's element of filelists or other is another package's. */
+export function checkPkgid(document: string, piece: Uint8Array, pkgid: string): void {
   const found = /^<package pkgid="([0-9a-f]+)"/.exec(text.decode(piece.subarray(0, 160)))?.[1];
   if (found !== pkgid) throw badValue(document, 0, 'package/@pkgid', pkgid, found ?? 'none');
 }

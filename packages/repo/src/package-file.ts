@@ -4,20 +4,25 @@
  * Synchronous on purpose: the thread has nothing else to do, and waiting for each read costs more than reading.
  */
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
-import { type ByteSource, createHasher, quote, readPackage } from '@distrokit/rpm';
+import {
+  type ByteSource,
+  createHasher,
+  decodeHeaderIntro,
+  digestBytes,
+  quote,
+  RpmError,
+  readPackage,
+  signaturePadding,
+} from '@distrokit/rpm';
 import { RepoError } from './errors.js';
-import { encodeHeaderFiles } from './header-files.js';
-import { HeaderTexts } from './header-texts.js';
 import {
   type PackageFileFacts,
   type PackageHeaders,
   type PackageRecord,
   type RecordOptions,
   recordFromPackage,
-  recordWithoutFiles,
 } from './package-record.js';
-import { assertUtf8Texts, type TextPolicy } from './package-text.js';
-import { type RenderedPackage, renderPackage } from './repository-writer.js';
+import { assertUtf8Texts } from './package-text.js';
 
 /** How to read package files. */
 export interface PackageFileOptions extends RecordOptions {
@@ -26,9 +31,6 @@ export interface PackageFileOptions extends RecordOptions {
   /** Texts that are not UTF-8: `latin1` reads them as createrepo_c does, `refuse` throws REPO_BAD_TEXT. Default `latin1`. */
   readonly invalidUtf8?: 'latin1' | 'refuse';
 }
-
-// Fits the second-level cache, and holds the headers of nearly every package.
-const chunkBytes = 256 * 1024;
 
 /**
  * The record of a package file. `location` is what primary.xml shall say.
@@ -41,47 +43,40 @@ export async function recordFromFile(
   options: PackageFileOptions,
   locationBase?: string,
 ): Promise<PackageRecord> {
-  const { pkg, facts } = await readPackageFile(path, location, options, locationBase);
-  return recordFromPackage(pkg, facts, options);
+  const { pkg, facts } = await readPackageFile(path, location, options, locationBase, new Uint8Array(chunkBytes));
+  return asPackage(path, () => recordFromPackage(pkg, facts, options));
 }
+
+/** What `make` makes of a package's header. Throws REPO_BAD_PACKAGE for a header whose values are beyond it. */
+export function asPackage<Made>(path: string, make: () => Made): Made {
+  try {
+    return make();
+  } catch (cause) {
+    if (cause instanceof RpmError) throw badPackage(path, cause);
+    throw cause;
+  }
+}
+
+// Fits the second-level cache, and holds the headers of nearly every package.
+const chunkBytes = 256 * 1024;
+const leadBytes = 96;
+const introBytes = 16;
+
+/** Where bytes go that are only hashed. One for all files of the thread: nothing keeps a view of it. */
+let hashed: Uint8Array | undefined;
 
 /**
- * A package file as repodata, with its record. The record has no files where they went into XML without becoming
- * objects: then `filesComplete` is false.
+ * The headers of a package file, with what of the file is not in them. The headers are views of `room` where it is long
+ * enough for them: it holds the file's first bytes when this resolves, and belongs to nobody else until then.
  *
- * `buffer` (`packageBuffer()`) is written over by each call: one call at a time. Not exported from the door. Throws
- * what `recordFromFile` throws.
+ * Throws REPO_BAD_PACKAGE, REPO_BAD_TEXT.
  */
-export async function renderPackageFile(
-  path: string,
-  location: string,
-  options: PackageFileOptions & { readonly textPolicy?: TextPolicy },
-  locationBase: string | undefined,
-  buffer: Uint8Array,
-): Promise<{ readonly record: PackageRecord; readonly rendered: RenderedPackage }> {
-  const { pkg, facts } = await readPackageFile(path, location, options, locationBase, buffer);
-  const policy = options.textPolicy ?? 'refuse';
-  const texts = new HeaderTexts(pkg.header);
-  const files = options.fileDigests === true ? undefined : encodeHeaderFiles(texts);
-  if (files === undefined) {
-    const record = recordFromPackage(pkg, facts, options);
-    return { record, rendered: renderPackage(record, policy) };
-  }
-  const record = recordWithoutFiles(pkg, facts, options, () => files.primaryPaths, texts);
-  return { record, rendered: renderPackage(record, policy, files) };
-}
-
-/** Room for the first bytes of a package, which hold its headers; made once for many packages. */
-export function packageBuffer(): Uint8Array {
-  return new Uint8Array(chunkBytes);
-}
-
-async function readPackageFile(
+export async function readPackageFile(
   path: string,
   location: string,
   options: PackageFileOptions,
   locationBase: string | undefined,
-  buffer?: Uint8Array,
+  room: Uint8Array,
 ): Promise<{ readonly pkg: PackageHeaders; readonly facts: PackageFileFacts }> {
   let file: number;
   try {
@@ -90,30 +85,24 @@ async function readPackageFile(
     throw badPackage(path, cause);
   }
   try {
-    const facts = fstatSync(file);
-    const hasher = createHasher(options.checksum);
-    const first = (buffer ?? new Uint8Array(Math.min(chunkBytes, facts.size))).subarray(0, facts.size);
-    let read = readFully(file, first, 0);
-    hasher.update(first.subarray(0, read));
-    const pkg = await readPackage(sourceOver(file, first.subarray(0, read), facts.size));
-    if (read === chunkBytes) {
-      // The headers may still view the first chunk.
-      const chunk = new Uint8Array(chunkBytes);
-      for (let length = read; length > 0; ) {
-        length = readFully(file, chunk, read);
-        read += length;
-        hasher.update(chunk.subarray(0, length));
-      }
-    }
+    const { mtimeMs, size } = fstatSync(file);
+    let filled = readFully(file, room.subarray(0, Math.min(chunkBytes, size)), 0);
+    const end = headerEnd(room.subarray(0, filled));
+    if (end > filled && end <= room.length) filled += readFully(file, room.subarray(filled, end), filled);
+    const first = room.subarray(0, filled);
+    const pkg = await readPackage(end <= room.length ? first : longHeaders(file, size));
     if (options.invalidUtf8 === 'refuse') assertUtf8Texts(pkg.header, location);
+    const { checksum } = options;
+    const { hex, sizeBytes } =
+      filled < size ? digestOf(file, first, checksum) : { hex: digestBytes(checksum, first), sizeBytes: filled };
     return {
       pkg,
       facts: {
-        pkgid: { algorithm: options.checksum, hex: hasher.digest() },
+        pkgid: { algorithm: checksum, hex },
         location,
         ...(locationBase === undefined ? {} : { locationBase }),
-        sizeBytes: read,
-        fileTime: new Date(Math.floor(facts.mtimeMs / 1000) * 1000),
+        sizeBytes,
+        fileTime: new Date(Math.floor(mtimeMs / 1000) * 1000),
       },
     };
   } catch (cause) {
@@ -121,6 +110,33 @@ async function readPackageFile(
     throw badPackage(path, cause);
   } finally {
     closeSync(file);
+  }
+}
+
+/** Where the headers say that they end; 0 when these bytes are too few to tell. */
+function headerEnd(bytes: Uint8Array): number {
+  if (bytes.length < leadBytes + introBytes) return 0;
+  const signature = decodeHeaderIntro(bytes.subarray(leadBytes), 'signature').totalBytes;
+  const start = leadBytes + signature + signaturePadding(signature);
+  if (bytes.length < start + introBytes) return start + introBytes;
+  return start + decodeHeaderIntro(bytes.subarray(start), 'main').totalBytes;
+}
+
+/** The digest of a file whose first bytes are in memory, and how long it was. */
+function digestOf(
+  file: number,
+  first: Uint8Array,
+  checksum: PackageFileOptions['checksum'],
+): { readonly hex: string; readonly sizeBytes: number } {
+  const hasher = createHasher(checksum);
+  hasher.update(first);
+  hashed ??= new Uint8Array(chunkBytes);
+  let sizeBytes = first.length;
+  for (;;) {
+    const length = readFully(file, hashed, sizeBytes);
+    if (length === 0) return { hex: hasher.digest(), sizeBytes };
+    sizeBytes += length;
+    hasher.update(hashed.subarray(0, length));
   }
 }
 
@@ -134,12 +150,11 @@ function readFully(file: number, into: Uint8Array, position: number): number {
   return length;
 }
 
-/** Serves headers from the first chunk; reads again only where a header is longer. */
-function sourceOver(file: number, first: Uint8Array, sizeBytes: number): ByteSource {
+/** For headers that do not fit the room. */
+function longHeaders(file: number, sizeBytes: number): ByteSource {
   return {
     sizeBytes,
     async read(offset, length) {
-      if (offset + length <= first.length || first.length < chunkBytes) return first.subarray(offset, offset + length);
       const bytes = new Uint8Array(Math.max(0, Math.min(length, sizeBytes - offset)));
       return bytes.subarray(0, readFully(file, bytes, offset));
     },

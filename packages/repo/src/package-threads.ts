@@ -1,18 +1,17 @@
 /**
- * Package files into XML on worker threads: each takes the next batch of packages from a shared counter, the caller
- * gets the packages in order.
+ * Package files into compressed XML on worker threads: each takes the next block of packages from a shared counter, the
+ * caller gets the blocks in order.
  *
- * A thread that cannot read a package says only that: the caller reads it again and has the error, with its cause and
- * class, that it would have had without threads. Threads stay a few batches ahead of the caller and then sleep, so
+ * A thread that cannot read a package says only that: the caller reads the block again and has the error, with its cause
+ * and class, that it would have had without threads. Threads stay a few blocks ahead of the caller and then sleep, so
  * memory does not grow with the repository.
  */
 import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
-import type { PackageFileOptions } from './package-file.js';
+import type { DocumentBlock } from './document-writer.js';
 import type { PackageRecord, RepositoryDependencyKind } from './package-record.js';
-import type { TextPolicy } from './package-text.js';
-import type { RenderedPackage } from './repository-writer.js';
+import type { RenderOptions } from './package-renderer.js';
 
 /** A package file and what primary.xml calls it. */
 export interface PackageEntry {
@@ -21,70 +20,59 @@ export interface PackageEntry {
   readonly location: string;
 }
 
-/** What decides a package's XML. */
-export interface RenderOptions extends PackageFileOptions {
-  readonly textPolicy?: TextPolicy;
-  readonly locationBase?: string;
-}
-
 /** All that a thread is told, at its start. */
 export interface ThreadTask {
   readonly folder: string;
-  readonly entries: readonly PackageEntry[];
+  /** Paths and locations of all packages, each with a NUL behind it: one text travels faster than many objects. */
+  readonly paths: string;
+  readonly locations: string;
   readonly options: Omit<RenderOptions, 'onSkippedDependency'>;
+  /** How the blocks are compressed; undefined: not at all. */
+  readonly compression: { readonly type: 'gzip' | 'zstd'; readonly level: number } | undefined;
   readonly withRecords: boolean;
   readonly withSkipped: boolean;
-  /** `nextBatch`, `batchesTaken`. */
+  /** `nextBlock`, `blocksTaken`. */
   readonly state: Int32Array<SharedArrayBuffer>;
 }
 
-/** A thread's answer. Packages that it could not read are undefined. */
-export interface ThreadBatch {
+/** A thread's answer: a block, or that one of its packages could not be read (then there are no documents). */
+export interface ThreadBlock {
   readonly index: number;
-  readonly packages: readonly (ThreadPackage | undefined)[];
-  /** The three documents of each package, one after the other. */
-  readonly bytes: Uint8Array;
-}
-
-/** One package of a batch. */
-export interface ThreadPackage extends Pick<RenderedPackage, 'nevra' | 'location' | 'pkgid' | 'buildTime'> {
-  readonly lengths: readonly [primary: number, filelists: number, other: number];
-  readonly record?: PackageRecord;
-  readonly skipped?: readonly SkippedDependency[];
+  /** Of each package, with a NUL behind it: few values travel faster than many objects. */
+  readonly nevras: string;
+  readonly pkgids: string;
+  readonly buildTimes: Float64Array;
+  /** Bytes of each package in primary, filelists, other. */
+  readonly lengths: Uint32Array;
+  /** Where records were asked for. */
+  readonly records: readonly PackageRecord[];
+  readonly skipped: readonly SkippedDependency[];
+  /** Primary, filelists, other. */
+  readonly documents: readonly DocumentBlock[];
 }
 
 /** Arguments of `onSkippedDependency`. */
 export type SkippedDependency = readonly [kind: RepositoryDependencyKind, name: string, evr: string];
 
-/** A package that a thread has read; the record only where it was asked for. */
-export interface ThreadResult {
-  readonly record?: PackageRecord;
-  readonly rendered: RenderedPackage;
-}
-
 /** Places in `ThreadTask.state`. */
-export const nextBatch = 0;
-export const batchesTaken = 1;
-/** Packages in a batch: enough that a message costs little beside them, few enough that both threads end together. */
-export const batchPackages = 16;
-/** Batches that threads may be ahead of the caller. */
-export const batchesAhead = 16;
+export const nextBlock = 0;
+export const blocksTaken = 1;
+/** Blocks that threads may be ahead of the caller. */
+export const blocksAhead = 6;
 
 // Beside the compiled module. Where sources run as they are there is no such file, and no threads.
 const workerUrl = new URL('./worker.js', import.meta.url);
 
-/** Threads at work on a list of packages. Call `next` once for each, in order; `close` in any case. */
+/** Threads at work on a list of packages, in the blocks of `cutBlocks`. Call `next` once for each; `close` in any case. */
 export class PackageThreads {
   readonly #workers: readonly Worker[];
   readonly #state: Int32Array<SharedArrayBuffer>;
   readonly #onSkipped: RenderOptions['onSkippedDependency'];
-  readonly #batches = new Map<number, ThreadBatch>();
-  #batch: ThreadBatch | undefined;
-  #at = 0;
-  #offset = 0;
+  readonly #blocks = new Map<number, { readonly block: ThreadBlock; readonly worker: Worker }>();
   #taken = 0;
   #failure: { readonly reason: unknown } | undefined;
   #wake: (() => void) | undefined;
+  #lender: Worker | undefined;
 
   constructor(
     folder: string,
@@ -92,13 +80,15 @@ export class PackageThreads {
     options: RenderOptions,
     threads: number,
     withRecords: boolean,
+    compression: ThreadTask['compression'],
   ) {
     this.#state = new Int32Array(new SharedArrayBuffer(8));
     this.#onSkipped = options.onSkippedDependency;
     const { checksum, invalidUtf8, changelogLimit, fileDigests, textPolicy, locationBase } = options;
     const task: ThreadTask = {
       folder,
-      entries: entries.map(({ path, location }) => ({ path, location })),
+      paths: entries.map(({ path }) => `${path}\0`).join(''),
+      locations: entries.map(({ location }) => `${location}\0`).join(''),
       options: {
         checksum,
         ...(invalidUtf8 === undefined ? {} : { invalidUtf8 }),
@@ -107,6 +97,7 @@ export class PackageThreads {
         ...(textPolicy === undefined ? {} : { textPolicy }),
         ...(locationBase === undefined ? {} : { locationBase }),
       },
+      compression,
       withRecords,
       withSkipped: this.#onSkipped !== undefined,
       state: this.#state,
@@ -123,8 +114,8 @@ export class PackageThreads {
       throw error;
     }
     for (const worker of this.#workers) {
-      worker.on('message', (batch: ThreadBatch) => {
-        this.#batches.set(batch.index, batch);
+      worker.on('message', (block: ThreadBlock) => {
+        this.#blocks.set(block.index, { block, worker });
         this.#wake?.();
       });
       worker.on('error', (reason) => {
@@ -134,58 +125,48 @@ export class PackageThreads {
     }
   }
 
-  /** The next package; undefined when a thread could not read it. Rejects when a thread failed altogether. */
-  async next(): Promise<ThreadResult | undefined> {
-    const batch = this.#batch ?? (await this.#nextBatch());
-    const found = batch.packages[this.#at];
-    let result: ThreadResult | undefined;
-    if (found !== undefined) {
-      const { lengths, record, skipped, ...identity } = found;
-      const [primary, filelists, other] = lengths.map((length) => {
-        this.#offset += length;
-        return batch.bytes.subarray(this.#offset - length, this.#offset);
-      }) as [Uint8Array, Uint8Array, Uint8Array];
-      for (const dependency of skipped ?? []) this.#onSkipped?.(...dependency);
-      result = { ...(record === undefined ? {} : { record }), rendered: { ...identity, primary, filelists, other } };
-    }
-    this.#at++;
-    if (this.#at === batch.packages.length) this.#batch = undefined;
-    return result;
-  }
-
-  /** Ends the threads, whatever they do. Resolves when they are gone. */
-  async close(): Promise<void> {
-    await Promise.all(this.#workers.map((worker) => worker.terminate()));
-  }
-
-  async #nextBatch(): Promise<ThreadBatch> {
+  /** The next block; undefined when a thread could not read all of it. Rejects when a thread failed altogether. */
+  async next(): Promise<ThreadBlock | undefined> {
     for (;;) {
       if (this.#failure !== undefined) throw this.#failure.reason;
-      const batch = this.#batches.get(this.#taken);
-      if (batch !== undefined) {
-        this.#batches.delete(this.#taken);
+      const found = this.#blocks.get(this.#taken);
+      if (found !== undefined) {
+        this.#blocks.delete(this.#taken);
         this.#taken++;
-        Atomics.store(this.#state, batchesTaken, this.#taken);
-        Atomics.notify(this.#state, batchesTaken);
-        this.#batch = batch;
-        this.#at = 0;
-        this.#offset = 0;
-        return batch;
+        Atomics.store(this.#state, blocksTaken, this.#taken);
+        Atomics.notify(this.#state, blocksTaken);
+        const { block, worker } = found;
+        for (const dependency of block.skipped) this.#onSkipped?.(...dependency);
+        if (block.documents.length === 0) return undefined;
+        this.#lender = worker;
+        return block;
       }
       await new Promise<void>((resolve) => {
         this.#wake = resolve;
       });
     }
   }
+
+  /** Gives the memory of the block that `next` gave last back to its thread. Nothing may view its open bytes any more. */
+  giveBack({ documents }: ThreadBlock): void {
+    const buffers = documents.map(({ open }) => open.buffer as ArrayBuffer);
+    this.#lender?.postMessage(buffers, buffers);
+  }
+
+  /** Ends the threads, whatever they do. Resolves when they are gone. */
+  async close(): Promise<void> {
+    await Promise.all(this.#workers.map((worker) => worker.terminate()));
+  }
 }
 
 // Each thread compiles the code anew. For two that is up to a second of processor time: as much as 3,000 packages take.
+const fewPackages = 16;
 const manyPackages = 4000;
 const manyBytes = 512 * 1024 * 1024;
 
 /** Whether threads save more than their start costs: from 4,000 packages, or 512 MiB in several. */
 export function worthThreads(folder: string, entries: readonly PackageEntry[]): boolean {
-  if (entries.length <= batchPackages || !existsSync(workerUrl)) return false;
+  if (entries.length < fewPackages || !existsSync(workerUrl)) return false;
   if (entries.length >= manyPackages) return true;
   let sizeBytes = 0;
   for (const { path } of entries) sizeBytes += sizeOf(join(folder, path));

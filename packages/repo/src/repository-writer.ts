@@ -6,12 +6,13 @@
  *
  * Reference: createrepo_c, src/createrepo_c.c, src/dumper_thread.c
  */
-import { formatNevra, quote } from '@distrokit/rpm';
-import { type DocumentOptions, DocumentWriter } from './document-writer.js';
+import { type BlockCodec, formatNevra, quote } from '@distrokit/rpm';
+import { type DocumentBlock, type DocumentOptions, DocumentWriter, documentCodec } from './document-writer.js';
 import { RepoError } from './errors.js';
 import { encodeFilelists, filelistsHead, filelistsTail } from './filelists.js';
 import type { HeaderFiles } from './header-files.js';
 import { encodeOther, otherHead, otherTail } from './other.js';
+import { BlockCutter } from './package-blocks.js';
 import type { PackageRecord } from './package-record.js';
 import type { TextPolicy } from './package-text.js';
 import { encodePrimary, primaryHead, primaryTail } from './primary.js';
@@ -96,7 +97,7 @@ export async function writeRendered(
 ): Promise<Uint8Array> {
   const kept = resolveDuplicates(rendered, options.duplicates ?? 'reject');
   kept.sort(comparePackageOrder);
-  const set = new DocumentSet(store, kept.length, options);
+  const set = new DocumentSet(store, kept.length, options, await documentCodec(options));
   try {
     for (const item of kept) {
       const pending = set.add(item);
@@ -217,37 +218,62 @@ export function compareCodePoints(a: string, b: string): number {
   return a.length - b.length;
 }
 
-/** The three documents and repomd.xml in the making. Call `add` in order, then `finish`, or `abort`. */
+/** One block of the three documents: primary, filelists, other. */
+export interface RepositoryBlock {
+  readonly documents: readonly DocumentBlock[];
+}
+
+/** The three documents and repomd.xml in the making. Call `add` or `addBlock` in order, then `finish`, or `abort`. */
 export class DocumentSet {
   readonly #store: RepositoryStore;
   readonly #options: RepositoryOptions;
+  readonly #cutter = new BlockCutter();
   readonly #primary: DocumentWriter;
   readonly #filelists: DocumentWriter;
   readonly #other: DocumentWriter;
 
-  constructor(store: RepositoryStore, packages: number, options: RepositoryOptions) {
+  /** Begins the documents of so many packages. `codec` is `documentCodec`'s for these options. */
+  constructor(store: RepositoryStore, packages: number, options: RepositoryOptions, codec: BlockCodec | undefined) {
     this.#store = store;
     this.#options = options;
-    this.#primary = new DocumentWriter(store, 'primary', 'primary.xml', options);
-    this.#filelists = new DocumentWriter(store, 'filelists', 'filelists.xml', options);
-    this.#other = new DocumentWriter(store, 'other', 'other.xml', options);
+    this.#primary = new DocumentWriter(store, 'primary', 'primary.xml', options, codec);
+    this.#filelists = new DocumentWriter(store, 'filelists', 'filelists.xml', options, codec);
+    this.#other = new DocumentWriter(store, 'other', 'other.xml', options, codec);
     this.#primary.write(utf8.encode(primaryHead(packages)));
     this.#filelists.write(utf8.encode(filelistsHead(packages)));
     this.#other.write(utf8.encode(otherHead(packages)));
+    // The number of packages is in the head: apart, so that it alone changes with it.
+    void this.#endBlock();
   }
 
-  /** Appends packages to each document. Resolves when there is room for more. */
-  add(chunks: Pick<RenderedPackage, 'primary' | 'filelists' | 'other'>): Promise<unknown> | undefined {
-    const waits = [
-      this.#primary.write(chunks.primary),
-      this.#filelists.write(chunks.filelists),
-      this.#other.write(chunks.other),
-    ].filter((wait) => wait !== undefined);
-    return waits.length === 0 ? undefined : Promise.all(waits);
+  /** Appends a package to each document. Resolves when there is room for more. */
+  add(item: Pick<RenderedPackage, 'location' | 'primary' | 'filelists' | 'other'>): Promise<unknown> | undefined {
+    const room = together([
+      this.#primary.write(item.primary),
+      this.#filelists.write(item.filelists),
+      this.#other.write(item.other),
+    ]);
+    return this.#cutter.endsAfter(item.location) ? (this.#endBlock() ?? room) : room;
+  }
+
+  /** Whether the next package begins a block. */
+  get atBlockStart(): boolean {
+    return this.#cutter.atStart;
+  }
+
+  /** Appends a whole block, as `cutBlocks` cuts them; nothing may have been added since the last one ended. */
+  addBlock(block: RepositoryBlock): Promise<unknown> | undefined {
+    const writers = [this.#primary, this.#filelists, this.#other];
+    return together(block.documents.map((document, at) => (writers[at] as DocumentWriter).writeBlock(document)));
+  }
+
+  #endBlock(): Promise<unknown> | undefined {
+    return together([this.#primary.endBlock(), this.#filelists.endBlock(), this.#other.endBlock()]);
   }
 
   /** Ends the documents, adds the others, writes repomd.xml. Resolves with its bytes. */
   async finish(): Promise<Uint8Array> {
+    await this.#endBlock();
     this.#primary.write(utf8.encode(primaryTail));
     this.#filelists.write(utf8.encode(filelistsTail));
     this.#other.write(utf8.encode(otherTail));
@@ -258,6 +284,11 @@ export class DocumentSet {
   async abort(reason: unknown): Promise<void> {
     await Promise.all([this.#primary.abort(reason), this.#filelists.abort(reason), this.#other.abort(reason)]);
   }
+}
+
+function together(waits: readonly (Promise<void> | undefined)[]): Promise<unknown> | undefined {
+  const some = waits.filter((wait) => wait !== undefined);
+  return some.length === 0 ? undefined : Promise.all(some);
 }
 
 /** Writes the other documents, then repomd.xml. Resolves with its bytes. */
@@ -287,8 +318,8 @@ export async function writeExtraDocument(
   extra: ExtraDocument,
   options: DocumentOptions,
 ): Promise<RepomdRecord> {
-  const compression = extra.compression ?? options.compression;
-  const writer = new DocumentWriter(store, extra.type, extra.fileName, { ...options, compression });
+  const own = { ...options, compression: extra.compression ?? options.compression };
+  const writer = new DocumentWriter(store, extra.type, extra.fileName, own, await documentCodec(own));
   await writer.write(extra.bytes);
   return { ...(await writer.end()), ...extra.facts };
 }

@@ -3,7 +3,10 @@
  *
  * The result is what `writeRepository` makes of the same packages, byte for byte when open.
  */
-import { type PackageFragments, readFragments, readIdentities } from './fragments.js';
+
+import { RepositoryBlocks, readBlockIdentities } from './document-blocks.js';
+import { documentCodec } from './document-writer.js';
+import { checkPkgid, cutPieces, readFragments, readIdentities } from './fragments.js';
 import type { PackageRecord } from './package-record.js';
 import { type RepomdRecord, repomdRecord } from './repomd.js';
 import { openRepository, type Repository } from './repository.js';
@@ -50,18 +53,16 @@ export async function updateRepository(
   const added = (changes.add ?? []).map((record) => renderPackage(record, options.textPolicy ?? 'refuse'));
   added.sort(comparePackageOrder);
   const gone = new Set([...(changes.remove ?? []), ...added.map((item) => item.location)]);
-  const known = await identitiesOf(repository, options);
+  const old = await readKnown(repository, options);
+  const known = old.packages;
   const stays = known.filter((old) => !gone.has(old.location));
   checkDuplicates(stays, added, options);
   if (added.length === 0 && stays.length === known.length) return keepDocuments(store, repository, options);
   return rewriteDocuments(
     store,
     repository,
-    {
-      stays: (location) => !gone.has(location),
-      count: stays.length + added.length,
-      added: iterate(added),
-    },
+    old,
+    { stays: (location) => !gone.has(location), count: stays.length + added.length, added },
     options,
   );
 }
@@ -77,59 +78,159 @@ export interface KnownPackage {
   readonly sizeBytes: number;
 }
 
-/** The packages of primary. Throws REPO_BAD_VALUE when it is laid out or ordered in another way than ours. */
-export async function identitiesOf(repository: Repository, options: RepositoryOptions): Promise<KnownPackage[]> {
-  const known: KnownPackage[] = [];
-  let before: KnownPackage | undefined;
-  for await (const { primary: _, ...identity } of readIdentities(repository.document('primary', signalOf(options)))) {
-    if (before !== undefined && comparePackageOrder(before, identity) > 0) {
-      throw badValue('primary.xml', 0, 'order of packages', 'by file name, then by folder', identity.location);
-    }
-    known.push(identity);
-    before = identity;
-  }
-  return known;
+/** The packages of a repository, and where its documents have blocks of ours: which are in each. */
+export interface KnownPackages {
+  readonly packages: readonly KnownPackage[];
+  readonly blocks: { readonly packages: readonly (readonly KnownPackage[])[]; readonly lastEnds: boolean } | undefined;
 }
 
-/** What goes into documents that are made anew. `added` comes in order. */
+/** Reads primary. Throws REPO_BAD_VALUE when it is laid out or ordered in another way than ours. */
+export async function readKnown(repository: Repository, options: RepositoryOptions): Promise<KnownPackages> {
+  const records = threeRecords(repository);
+  const ours =
+    options.compression === 'zst' && records.every((record) => isOfKind(record, options))
+      ? await readBlockIdentities(repository, signalOf(options))
+      : undefined;
+  if (ours !== undefined) {
+    const blocks = ours.blocks.map((block) => block.map(({ primary: _, ...identity }) => identity));
+    return { packages: inOrder(blocks.flat()), blocks: { packages: blocks, lastEnds: ours.lastEnds } };
+  }
+  const packages: KnownPackage[] = [];
+  for await (const { primary: _, ...identity } of readIdentities(repository.document('primary', signalOf(options)))) {
+    packages.push(identity);
+  }
+  return { packages: inOrder(packages), blocks: undefined };
+}
+
+function inOrder(packages: readonly KnownPackage[]): readonly KnownPackage[] {
+  for (let at = 1; at < packages.length; at++) {
+    const [before, after] = [packages[at - 1] as KnownPackage, packages[at] as KnownPackage];
+    if (comparePackageOrder(before, after) > 0) {
+      throw badValue('primary.xml', 0, 'order of packages', 'by file name, then by folder', after.location);
+    }
+  }
+  return packages;
+}
+
+/** What goes into documents that are made anew. `added` is in order. */
 export interface DocumentChanges {
   readonly stays: (location: string) => boolean;
   readonly count: number;
-  readonly added: AsyncIterable<RenderedPackage>;
+  readonly added: readonly RenderedPackage[];
 }
 
-/** Writes the three documents from old pieces and new packages, merged in order. */
+/** Writes the three documents from old pieces and new packages, merged in order. Blocks in which nothing changes are copied. */
 export async function rewriteDocuments(
   store: RepositoryStore,
   repository: Repository,
+  known: KnownPackages,
   changes: DocumentChanges,
   options: RepositoryOptions,
 ): Promise<Uint8Array> {
-  const document = (type: string): AsyncIterable<Uint8Array> => repository.document(type, signalOf(options));
-  const old = readFragments(document('primary'), document('filelists'), document('other'));
-  const added = changes.added[Symbol.asyncIterator]();
-  const set = new DocumentSet(store, changes.count, withKept(repository, options));
+  const kept = withKept(repository, options);
+  const set = new DocumentSet(store, changes.count, kept, await documentCodec(kept));
+  const merge = new Merge(set, changes);
   try {
-    let fresh = await added.next();
-    const addUpTo = async (piece: PackageFragments | undefined): Promise<void> => {
-      while (fresh.done !== true && (piece === undefined || comparePackageOrder(fresh.value, piece) <= 0)) {
-        const pending = set.add(fresh.value);
-        if (pending !== undefined) await pending;
-        fresh = await added.next();
-      }
-    };
-    for await (const piece of old) {
-      if (!changes.stays(piece.location)) continue;
-      if (fresh.done !== true) await addUpTo(piece);
-      const pending = set.add(piece);
-      if (pending !== undefined) await pending;
-    }
-    await addUpTo(undefined);
+    if (known.blocks === undefined) await mergePieces(merge, repository, options);
+    else await mergeBlocks(merge, known.blocks, repository, options);
+    await merge.addUpTo(undefined);
     return await set.finish();
   } catch (error) {
-    await Promise.all([set.abort(error), added.return?.()]);
+    await set.abort(error);
     throw error;
   }
+}
+
+/** Old packages and new ones on their way into the documents. */
+class Merge {
+  readonly set: DocumentSet;
+  readonly #changes: DocumentChanges;
+  #at = 0;
+
+  constructor(set: DocumentSet, changes: DocumentChanges) {
+    this.set = set;
+    this.#changes = changes;
+  }
+
+  /** Whether these packages, the next old ones, all stay and no new one comes between them. */
+  isUntouched(packages: readonly KnownPackage[]): boolean {
+    const fresh = this.#changes.added[this.#at];
+    const last = packages.at(-1);
+    if (fresh !== undefined && last !== undefined && comparePackageOrder(fresh, last) <= 0) return false;
+    return packages.every(({ location }) => this.#changes.stays(location));
+  }
+
+  /** Whether no new package is left. */
+  get isAtEnd(): boolean {
+    return this.#at === this.#changes.added.length;
+  }
+
+  /** Adds the next old package if it stays, after the new ones that come before it. */
+  async addOld(piece: Parameters<DocumentSet['add']>[0]): Promise<void> {
+    if (!this.#changes.stays(piece.location)) return;
+    await this.addUpTo(piece);
+    const pending = this.set.add(piece);
+    if (pending !== undefined) await pending;
+  }
+
+  /** Adds the new packages that come before an old one; all that are left without one. */
+  async addUpTo(old: { readonly location: string } | undefined): Promise<void> {
+    for (let fresh = this.#changes.added[this.#at]; fresh !== undefined; fresh = this.#changes.added[this.#at]) {
+      if (old !== undefined && comparePackageOrder(fresh, old) > 0) return;
+      this.#at++;
+      const pending = this.set.add(fresh);
+      if (pending !== undefined) await pending;
+    }
+  }
+}
+
+async function mergePieces(merge: Merge, repository: Repository, options: RepositoryOptions): Promise<void> {
+  const document = (type: string): AsyncIterable<Uint8Array> => repository.document(type, signalOf(options));
+  for await (const piece of readFragments(document('primary'), document('filelists'), document('other'))) {
+    await merge.addOld(piece);
+  }
+}
+
+async function mergeBlocks(
+  merge: Merge,
+  { packages: blocks, lastEnds }: NonNullable<KnownPackages['blocks']>,
+  repository: Repository,
+  options: RepositoryOptions,
+): Promise<void> {
+  const source = new RepositoryBlocks(repository, signalOf(options));
+  try {
+    for (const [at, packages] of blocks.entries()) {
+      const block = await source.next(packages[0]?.pkgid ?? '');
+      // A last block that others would join is one no more.
+      const ends = at < blocks.length - 1 || lastEnds || merge.isAtEnd;
+      if (ends && merge.set.atBlockStart && merge.isUntouched(packages)) {
+        await merge.set.addBlock(block);
+        continue;
+      }
+      const [primary, filelists, other] = block.documents.map(({ open }) => cutPieces('a block', open));
+      for (const [n, { location, pkgid }] of packages.entries()) {
+        const pieces = { primary: primary?.[n], filelists: filelists?.[n], other: other?.[n] };
+        if (!isWhole(pieces))
+          throw badValue('filelists.xml', 0, 'packages of a block', 'as many as in primary', 'fewer');
+        checkPkgid('filelists.xml', pieces.filelists, pkgid);
+        checkPkgid('other.xml', pieces.other, pkgid);
+        await merge.addOld({ location, ...pieces });
+      }
+    }
+    await source.end();
+  } finally {
+    await source.close();
+  }
+}
+
+type Pieces = Readonly<Record<'primary' | 'filelists' | 'other', Uint8Array>>;
+
+function isWhole(pieces: { readonly [Name in keyof Pieces]: Uint8Array | undefined }): pieces is Pieces {
+  return pieces.primary !== undefined && pieces.filelists !== undefined && pieces.other !== undefined;
+}
+
+function threeRecords(repository: Repository): RepomdRecord[] {
+  return ['primary', 'filelists', 'other'].map((type) => repomdRecord(repository.repomd, type));
 }
 
 /** Nothing changed: repomd.xml is written anew, with the documents as they lie there, if they are of the kind asked for. */
@@ -138,14 +239,19 @@ export async function keepDocuments(
   repository: Repository,
   options: RepositoryOptions,
 ): Promise<Uint8Array> {
-  const records = ['primary', 'filelists', 'other'].map((type) => repomdRecord(repository.repomd, type));
+  const records = threeRecords(repository);
   const sizes = await Promise.all(records.map(async (record) => (await store.stat(record.location))?.sizeBytes));
   if (records.every((record, at) => isOfKind(record, options) && sizes[at] === record.sizeBytes)) {
     return finishRepository(store, records, withKept(repository, options));
   }
-  const none: AsyncIterable<RenderedPackage> = iterate([]);
-  const count = (await identitiesOf(repository, options)).length;
-  return rewriteDocuments(store, repository, { stays: () => true, count, added: none }, options);
+  const known = await readKnown(repository, options);
+  return rewriteDocuments(
+    store,
+    repository,
+    known,
+    { stays: () => true, count: known.packages.length, added: [] },
+    options,
+  );
 }
 
 function isOfKind(record: RepomdRecord, options: RepositoryOptions): boolean {
@@ -187,10 +293,6 @@ function checkDuplicates(
     const twin = wanted.get(old.nevra);
     if (twin !== undefined) throw duplicate({ ...old, buildTime: 0 }, twin);
   }
-}
-
-async function* iterate<Item>(items: readonly Item[]): AsyncGenerator<Item, void, void> {
-  yield* items;
 }
 
 function signalOf(options: RepositoryOptions): { readonly signal?: AbortSignal } {

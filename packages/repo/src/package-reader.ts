@@ -1,0 +1,156 @@
+/**
+ * Packages of a folder in order, as XML: read by threads where that pays, else by the calling thread.
+ */
+import { join } from 'node:path';
+import type { DocumentOptions } from './document-writer.js';
+import { cutBlocks } from './package-blocks.js';
+import type { PackageRecord } from './package-record.js';
+import { PackageRenderer, type RenderedFile, type RenderOptions } from './package-renderer.js';
+import { type PackageEntry, PackageThreads, type ThreadBlock, worthThreads } from './package-threads.js';
+import { cachedRecord, type RecordCacheOptions } from './record-cache.js';
+import {
+  type DuplicateCandidate,
+  type RenderedPackage,
+  type RepositoryBlock,
+  renderPackage,
+} from './repository-writer.js';
+
+/** How to read packages. */
+export interface ReadOptions extends RenderOptions {
+  /** Most threads to use; none where the packages are few. */
+  readonly threads: number;
+  readonly withRecords: boolean;
+  readonly cache?: RecordCacheOptions;
+  /** How blocks are compressed, for a caller that takes them whole. */
+  readonly blocks?: Pick<DocumentOptions, 'compression' | 'compressionLevel'>;
+}
+
+/** A package that was read. */
+export interface ReadPackage extends RenderedFile {
+  readonly fromCache?: boolean;
+}
+
+/** A block that a thread has read: its part of the three documents, and its packages without their pieces. */
+export interface ReadBlock extends RepositoryBlock {
+  readonly packages: readonly DuplicateCandidate[];
+  /** Of each package, where records were asked for. */
+  readonly records: readonly PackageRecord[];
+}
+
+/** Reads a list of packages. Call `nextBlock` for each of `cutBlocks`, or `next` for each entry, in order; `close` in any case. */
+export class PackageReader {
+  readonly #folder: string;
+  readonly #options: ReadOptions;
+  readonly #threads: PackageThreads | undefined;
+  /** For what no thread reads. */
+  #renderer: PackageRenderer | undefined;
+  /** Entries of the blocks that are still to come from threads. */
+  readonly #blocks: (readonly PackageEntry[])[];
+  /** Packages of a block that a thread has read, last first, where `next` is called. */
+  #ready: ReadPackage[] = [];
+  /** Entries of the block at hand that this thread has to read itself. */
+  #own = 0;
+
+  constructor(folder: string, entries: readonly PackageEntry[], options: ReadOptions) {
+    this.#folder = folder;
+    this.#options = options;
+    const { threads, cache, withRecords, blocks } = options;
+    if (threads > 0 && cache === undefined && worthThreads(folder, entries)) {
+      this.#threads = new PackageThreads(folder, entries, options, threads, withRecords, threadCompression(blocks));
+    }
+    this.#blocks = this.#threads === undefined ? [] : cutBlocks(entries).reverse();
+  }
+
+  /**
+   * Hands the next block over where threads read it: its memory is theirs again when `use` resolves. False where `next` has to be
+   * called for each of its entries.
+   */
+  async nextBlock(use: (block: ReadBlock) => Promise<unknown>): Promise<boolean> {
+    const found = await this.#fromThreads();
+    if (found === undefined) return false;
+    const { block, entries } = found;
+    await use({ packages: candidatesOf(block, entries), records: block.records, documents: block.documents });
+    if (this.#options.blocks?.compression === 'gz' || this.#options.blocks?.compression === 'zst') {
+      this.#threads?.giveBack(block);
+    }
+    return true;
+  }
+
+  async #fromThreads(): Promise<
+    { readonly block: ThreadBlock; readonly entries: readonly PackageEntry[] } | undefined
+  > {
+    const entries = this.#blocks.pop();
+    if (this.#threads === undefined || entries === undefined) return undefined;
+    const block = await this.#threads.next();
+    if (block !== undefined) return { block, entries };
+    this.#own = entries.length;
+    return undefined;
+  }
+
+  /**
+   * The next package. Its pieces may be views of memory that the next call overwrites.
+   *
+   * Throws what `recordFromFile` throws, REPO_BAD_TEXT.
+   */
+  async next({ path, location }: PackageEntry): Promise<ReadPackage> {
+    if (this.#threads !== undefined) {
+      if (this.#own === 0 && this.#ready.length === 0) {
+        const found = await this.#fromThreads();
+        if (found !== undefined) this.#ready = packagesOf(found.block, found.entries).reverse();
+      }
+      const ready = this.#ready.pop();
+      if (ready !== undefined) return ready;
+      this.#own--;
+    }
+    const file = join(this.#folder, path);
+    const { cache, locationBase, textPolicy = 'refuse', withRecords } = this.#options;
+    if (cache !== undefined) {
+      const { record, fromCache } = await cachedRecord(cache, file, location, this.#options, locationBase);
+      return { record, rendered: renderPackage(record, textPolicy), fromCache };
+    }
+    this.#renderer ??= new PackageRenderer(this.#options, withRecords);
+    return this.#renderer.render(file, location);
+  }
+
+  async close(): Promise<void> {
+    this.#renderer?.close();
+    this.#renderer = undefined;
+    await this.#threads?.close();
+  }
+}
+
+function threadCompression(
+  blocks: ReadOptions['blocks'],
+): { readonly type: 'gzip' | 'zstd'; readonly level: number } | undefined {
+  if (blocks?.compression === 'gz') return { type: 'gzip', level: blocks.compressionLevel ?? 6 };
+  return blocks?.compression === 'zst' ? { type: 'zstd', level: blocks.compressionLevel ?? 3 } : undefined;
+}
+
+function candidatesOf(
+  { nevras, pkgids, buildTimes }: ThreadBlock,
+  entries: readonly PackageEntry[],
+): DuplicateCandidate[] {
+  const names = nevras.split('\0');
+  const digests = pkgids.split('\0');
+  return entries.map(({ location }, at) => ({
+    nevra: names[at] as string,
+    location,
+    pkgid: digests[at] as string,
+    buildTime: buildTimes[at] as number,
+  }));
+}
+
+/** The packages of a block, each with its own pieces: views. */
+function packagesOf(block: ThreadBlock, entries: readonly PackageEntry[]): ReadPackage[] {
+  const places = [0, 0, 0];
+  return candidatesOf(block, entries).map((candidate, at) => {
+    const [primary, filelists, other] = block.documents.map(({ open }, n) => {
+      const start = places[n] as number;
+      places[n] = start + (block.lengths[at * 3 + n] as number);
+      return open.subarray(start, places[n]);
+    });
+    const rendered = { ...candidate, primary, filelists, other } as RenderedPackage;
+    const record = block.records[at];
+    return record === undefined ? { rendered } : { record, rendered };
+  });
+}
