@@ -4,9 +4,10 @@
  * rpm checks MD5 and SHA-1 too; the second line leaves them out on our side, since they count for nothing. Files are in the
  * page cache. Rounds alternate; the ratio is the median of the pairwise ratios of wall time (below 1: ours is faster).
  *
- *     node --import tsx bench/rpm-digests.ts [packages = 150] [rounds = 5]
+ *     node --import tsx bench/rpm-digests.ts [packages = 600 | folder] [rounds = 5]
  */
 import { execFileSync } from 'node:child_process';
+import { existsSync, readdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
@@ -41,9 +42,13 @@ function rpm(paths: readonly string[]): number {
   return performance.now() - started;
 }
 
-const count = Number(process.argv[2] ?? 150);
+const subject = process.argv[2] ?? '600';
 const rounds = Number(process.argv[3] ?? 5);
-const paths = await machinePackages(join(tmpdir(), 'distrokit-bench-digests'), count, 64 << 20);
+const paths = existsSync(subject)
+  ? readdirSync(subject)
+      .filter((name) => name.endsWith('.rpm'))
+      .map((name) => join(subject, name))
+  : await machinePackages(join(tmpdir(), 'distrokit-bench-digests'), Number(subject), 64 << 20);
 for (const [name, legacy] of [
   ['with MD5 and SHA-1', true],
   ['without MD5', false],

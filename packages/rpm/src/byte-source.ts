@@ -20,6 +20,11 @@ export interface ByteSource {
    * The result may be a view of memory that the source keeps: do not write to it.
    */
   read(offset: number, length: number, options?: Abortable): Promise<Uint8Array>;
+  /**
+   * For a source that can read without waiting, where whole payloads are only looked at: fills `into` from `offset`, and says how
+   * many bytes it put there; fewer only at the end of the source.
+   */
+  readNow?(into: Uint8Array, offset: number): number;
 }
 
 /** A source over bytes in memory. Reads are views, not copies. */

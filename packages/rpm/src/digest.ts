@@ -137,8 +137,40 @@ async function hashPayload(
   const hashers = hashersFor(expected);
   // The MD5 of v3 and v4 covers the header as well.
   hashers.get('md5')?.update(pkg.header.bytes());
-  for await (const chunk of pkg.payload(options)) for (const hasher of hashers.values()) hasher.update(chunk);
+  const update = (chunk: Uint8Array): void => {
+    for (const hasher of hashers.values()) hasher.update(chunk);
+  };
+  const { source, headerRange } = pkg;
+  if (source.readNow === undefined) for await (const chunk of pkg.payload(options)) update(chunk);
+  else await readAllNow(source.readNow.bind(source), headerRange.end, update, options);
   judge(expected, hashers, statuses);
+}
+
+// Fits the second-level cache of a processor.
+const chunkBytes = 256 * 1024;
+/** After so many bytes others get their turn: some ten milliseconds. */
+const turnBytes = 32 << 20;
+/** One for all: nothing keeps what was read into it. */
+let chunk: Uint8Array | undefined;
+
+async function readAllNow(
+  readNow: (into: Uint8Array, offset: number) => number,
+  start: number,
+  update: (chunk: Uint8Array) => void,
+  { signal }: Abortable,
+): Promise<void> {
+  chunk ??= new Uint8Array(chunkBytes);
+  let turn = turnBytes;
+  for (let offset = start; ; ) {
+    signal?.throwIfAborted();
+    const length = readNow(chunk, offset);
+    update(length < chunk.length ? chunk.subarray(0, length) : chunk);
+    if (length < chunk.length) return;
+    offset += length;
+    if (offset - start < turn) continue;
+    turn += turnBytes;
+    await new Promise((resolve) => setTimeout(resolve));
+  }
 }
 
 async function hashArchive(
