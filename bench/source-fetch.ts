@@ -5,7 +5,7 @@
  *
  *     node --import tsx bench/source-fetch.ts [blobs = 1000] [rounds = 5]
  */
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -48,19 +48,23 @@ const config = join(root, 'curl.config');
 const list = join(root, 'sha512');
 writeFileSync(config, entries.map(({ file }) => `url = "${base}/${file}"\noutput = "${file}"\n`).join(''));
 writeFileSync(list, entries.map(({ file, digest }) => `${digest.hex}  ${file}\n`).join(''));
-function curl(directory: string): void {
-  execFileSync(
-    'curl',
-    ['--silent', '--no-progress-meter', '--fail', '--parallel', '--parallel-max', '8', '--config', config],
-    {
-      cwd: directory,
-    },
-  );
-  execFileSync('sha512sum', ['--check', '--quiet', '--strict', list], { cwd: directory });
+/** Its user and system time in milliseconds. */
+function curl(directory: string): number {
+  const words = `curl --silent --no-progress-meter --fail --parallel --parallel-max 8 --config ${config}`;
+  // The shell's own times, then those of its children: minutes, seconds; user, system.
+  const check = `sha512sum --check --quiet --strict ${list}`;
+  const { status, stderr } = spawnSync('sh', ['-ec', `${words}; ${check}; times >&2`], {
+    cwd: directory,
+    encoding: 'utf8',
+  });
+  if (status !== 0) throw new Error(`the peer failed: ${stderr}`);
+  const seconds = [...stderr.matchAll(/(\d+)m([\d.]+)s/g)].map((match) => Number(match[1]) * 60 + Number(match[2]));
+  return 1000 * (seconds.at(-1)! + seconds.at(-2)!);
 }
 
 try {
   const ratios: number[] = [];
+  const cpuRatios: number[] = [];
   let peak = 0;
   for (let round = 0; round < rounds; round++) {
     const folders = ['ours', 'curl'].map((name) => join(root, `${name}-${round}`));
@@ -70,13 +74,16 @@ try {
       peak = Math.max(peak, process.memoryUsage().rss - before);
     }, 5);
     let started = performance.now();
+    const used = process.cpuUsage();
     await ours(folders[0]!);
     const own = performance.now() - started;
+    const { user, system } = process.cpuUsage(used);
     clearInterval(watch);
     started = performance.now();
-    curl(folders[1]!);
+    const peerCpu = curl(folders[1]!);
     const peer = performance.now() - started;
     ratios.push(own / peer);
+    cpuRatios.push((user + system) / 1000 / peerCpu);
     console.log(`round ${round + 1}: ours ${own.toFixed(0)} ms, curl and sha512sum ${peer.toFixed(0)} ms`);
     execFileSync('diff', ['-rq', folders[0]!, folders[1]!]);
     for (const folder of folders) rmSync(folder, { recursive: true });
@@ -85,7 +92,8 @@ try {
   console.log(
     `${count} blobs, ${(bytes / 2 ** 20).toFixed(0)} MiB; memory grew by at most ${(peak / 2 ** 20).toFixed(0)} MiB`,
   );
-  console.log(`ratio ${ratios.sort((a, b) => a - b)[Math.floor(ratios.length / 2)]!.toFixed(2)}`);
+  const median = (values: number[]): string => values.sort((a, b) => a - b)[Math.floor(values.length / 2)]!.toFixed(2);
+  console.log(`ratio ${median(ratios)}, of processor time ${median(cpuRatios)}`);
 } finally {
   server.kill();
   rmSync(root, { recursive: true, force: true });

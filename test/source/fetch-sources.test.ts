@@ -99,8 +99,8 @@ test('fetches into a new folder, records sha256 for a list with md5 only, and le
     onFetched: ({ file }) => heard.push(file),
   });
   expect(fetched).toEqual([
-    { file: 'a.tar.gz', sha256: hash('sha256', 'aaa').hex, sizeBytes: 3, where: join(store, 'a.tar.gz') },
-    { file: 'SOURCES/b c+d.patch', sha256: hash('sha256', 'bbb').hex, sizeBytes: 3, where: join(store, 'b c+d.patch') },
+    { file: 'a.tar.gz', digest: hash('sha256', 'aaa'), sizeBytes: 3, where: join(store, 'a.tar.gz') },
+    { file: 'SOURCES/b c+d.patch', digest: hash('sha512', 'bbb'), sizeBytes: 3, where: join(store, 'b c+d.patch') },
   ]);
   expect(heard.sort()).toEqual(['SOURCES/b c+d.patch', 'a.tar.gz']);
   expect(readdirSync(out).sort()).toEqual(['SOURCES', 'a.tar.gz']);

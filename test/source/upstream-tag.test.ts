@@ -155,7 +155,7 @@ test('makes the archive of a verified tag: same bytes each time, and git’s own
     file: 'hello-1.0.tar.gz',
     where: `${url()}#v1.0`,
     sizeBytes: bytes.length,
-    sha256: sha256(bytes),
+    digest: { algorithm: 'sha256', hex: sha256(bytes) },
     contentSha256: sha256(gunzipSync(bytes)),
     commit,
     committedAt: new Date('2024-01-02T03:04:05Z'),

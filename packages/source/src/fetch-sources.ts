@@ -8,7 +8,7 @@ import { createHash, type Hash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { copyFile, type FileHandle, lstat, mkdir, mkdtemp, open, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { type Abortable, type Digest, quote } from '@distrokit/rpm';
+import { type Abortable, type Digest, type DigestAlgorithm, quote } from '@distrokit/rpm';
 import { SourceError, type TriedPlace } from './errors.js';
 import { pathInside } from './file-name.js';
 import {
@@ -24,8 +24,8 @@ import type { SourceEntry } from './sources-file.js';
 /** What arrived, or was already there. */
 export interface FetchedSource {
   readonly file: string;
-  /** Recorded also when the list has only an older digest. */
-  readonly sha256: string;
+  /** The strongest digest over the bytes. Never an older one: a file that is listed by MD5 or SHA-1 alone gets its sha256. */
+  readonly digest: Digest;
   readonly sizeBytes: number;
   /** URL or path that gave the bytes; `directory` for a file that was already in place and right. */
   readonly where: string;
@@ -176,8 +176,8 @@ async function findInPlace(task: Task): Promise<FetchedSource | undefined> {
   for await (const chunk of createReadStream(path, { highWaterMark: 1 << 18, signal: task.signal })) {
     digests.update(chunk as Uint8Array);
   }
-  const { sha256, mismatch } = digests.finish();
-  return mismatch ? undefined : { file: task.file, sha256, sizeBytes: stats.size, where: 'directory' };
+  const { digest, mismatch } = digests.finish();
+  return mismatch ? undefined : { file: task.file, digest, sizeBytes: stats.size, where: 'directory' };
 }
 
 async function fetchOne(task: Task, options: FetchSourcesOptions): Promise<FetchedSource> {
@@ -212,10 +212,10 @@ async function fetchOne(task: Task, options: FetchSourcesOptions): Promise<Fetch
         if (count > retries) refused.add(where);
         continue;
       }
-      const { sha256, mismatch } = part.finish();
+      const { digest, mismatch } = part.finish();
       if (!mismatch) {
         await part.place();
-        return { file: task.file, sha256, sizeBytes: part.sizeBytes, where };
+        return { file: task.file, digest, sizeBytes: part.sizeBytes, where };
       }
       // Two halves that do not belong together are the resume's fault, not the store's: ask it once more for the whole.
       if (!resumed) {
@@ -264,10 +264,9 @@ class Part {
     const flush = async (): Promise<void> => {
       if (pendingBytes === 0) return;
       const start = this.sizeBytes - pendingBytes;
-      const bytes = pending.length === 1 ? pending[0]! : Buffer.concat(pending, pendingBytes);
-      pending.length = 0;
+      const chunks = pending.splice(0);
       pendingBytes = 0;
-      await this.#disk(() => writeAll(handle, bytes, start));
+      await this.#disk(() => writeAll(handle, chunks, start));
     };
     try {
       for (;;) {
@@ -301,7 +300,7 @@ class Part {
     return undefined;
   }
 
-  finish(): { sha256: string; mismatch: DigestMismatch | undefined } {
+  finish(): Digested {
     return this.#digests.finish();
   }
 
@@ -341,35 +340,46 @@ class Part {
   }
 }
 
+const digestOrder: readonly DigestAlgorithm[] = ['md5', 'sha1', 'sha256', 'sha512'];
+
 interface DigestMismatch {
   readonly wanted: Digest;
   readonly found: Digest;
 }
 
-/** All digests of one file at once, sha256 always among them. */
+interface Digested {
+  /** The strongest one. */
+  readonly digest: Digest;
+  readonly mismatch: DigestMismatch | undefined;
+}
+
+/** All listed digests of one file at once; sha256 too when only older ones are listed. */
 class DigestSet {
-  readonly #hashes = new Map<string, Hash>();
+  readonly #hashes = new Map<DigestAlgorithm, Hash>();
   readonly #wanted: readonly SourceEntry[];
 
   constructor(wanted: readonly SourceEntry[]) {
     this.#wanted = wanted;
-    for (const algorithm of ['sha256', ...wanted.map((entry) => entry.digest.algorithm)]) {
-      if (!this.#hashes.has(algorithm)) this.#hashes.set(algorithm, createHash(algorithm));
-    }
+    const listed = new Set(wanted.map((entry) => entry.digest.algorithm));
+    // The strongest last. Computing one that nobody asked for would cost half as much again.
+    const algorithms = digestOrder.filter((algorithm) => listed.has(algorithm));
+    if (!algorithms.some((algorithm) => algorithm.startsWith('sha') && algorithm !== 'sha1')) algorithms.push('sha256');
+    for (const algorithm of algorithms) this.#hashes.set(algorithm, createHash(algorithm));
   }
 
   update(chunk: Uint8Array): void {
     for (const hash of this.#hashes.values()) hash.update(chunk);
   }
 
-  finish(): { sha256: string; mismatch: DigestMismatch | undefined } {
+  finish(): Digested {
     const found = new Map([...this.#hashes].map(([algorithm, hash]) => [algorithm, hash.digest('hex')]));
     const wrong = this.#wanted.find(({ digest }) => found.get(digest.algorithm) !== digest.hex.toLowerCase());
     const mismatch = wrong && {
       wanted: wrong.digest,
       found: { algorithm: wrong.digest.algorithm, hex: found.get(wrong.digest.algorithm)! },
     };
-    return { sha256: found.get('sha256')!, mismatch };
+    const [algorithm, hex] = [...found].at(-1)!;
+    return { digest: { algorithm, hex }, mismatch };
   }
 }
 
@@ -401,10 +411,13 @@ async function makeParents(directory: string, file: string): Promise<void> {
   }
 }
 
-async function writeAll(handle: FileHandle, chunk: Uint8Array, position: number): Promise<void> {
-  for (let done = 0; done < chunk.length; ) {
-    const { bytesWritten } = await handle.write(chunk, done, chunk.length - done, position + done);
-    done += bytesWritten;
+async function writeAll(handle: FileHandle, chunks: Uint8Array[], position: number): Promise<void> {
+  let at = position;
+  while (chunks.length > 0) {
+    let { bytesWritten } = await handle.writev(chunks, at);
+    at += bytesWritten;
+    while (chunks.length > 0 && bytesWritten >= chunks[0]!.length) bytesWritten -= chunks.shift()!.length;
+    if (bytesWritten > 0) chunks[0] = chunks[0]!.subarray(bytesWritten);
   }
 }
 

@@ -126,7 +126,7 @@ export async function fetchUpstreamTag(
     await onDisk(file, directory, () => rename(made, pathInside(directory, file)));
     return {
       file,
-      sha256: whole.digest('hex'),
+      digest: { algorithm: 'sha256', hex: whole.digest('hex') },
       sizeBytes: size.whole,
       where: placeOf(url, tag),
       commit,
