@@ -1,6 +1,9 @@
 /** Every spec of the corpus: unchanged by reading, and read as rpmspec reads it wherever there is an answer. */
-import { readdirSync, readFileSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { execFile } from 'node:child_process';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
+import { promisify } from 'node:util';
 import { parseSpec, type Spec, type SpecSource } from '@distrokit/source';
 import { expect, test } from 'vitest';
 import { corpusPath, corpusPresent } from './corpus.js';
@@ -158,4 +161,83 @@ if (!corpusPresent) {
       expect(edited / files.length).toBeGreaterThan(0.7);
     });
   }
+  const judgedEdits: Readonly<Record<string, readonly [edit: (spec: Spec) => Spec, fits: (line: string) => boolean]>> =
+    {
+      'a patch': [
+        edits['a patch']!,
+        (line) => /zz-new\.patch|^\s*(Patch|%?patch)\s*-?P?\s*\d|^echo "Patch #\d/.test(line),
+      ],
+      'a release suffix': [edits['a release suffix']!, (line) => line.includes('.alma.1')],
+      'a changelog entry': [
+        edits['a changelog entry']!,
+        (line) => /^(\* Sun Nov 22 2026 A B|- One change$|%changelog)/.test(line),
+      ],
+      'new numbers of patches': [(spec) => spec.renumberPatches(4000), (line) => /4[0-9]\d\d/.test(line)],
+    };
+  test('rpmspec -P accepts every edited spec that it accepted before, and sees nothing but the edit', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'source-rpmspec-'));
+    const expand = async (name: string, text: string): Promise<string[] | undefined> => {
+      const path = join(folder, name);
+      writeFileSync(path, text, 'latin1');
+      try {
+        const words = ['-P', '--define', 'dist .el9', '--define', `_sourcedir ${folder}`, path];
+        const { stdout } = await promisify(execFile)('rpmspec', words, {
+          cwd: folder,
+          encoding: 'latin1',
+          maxBuffer: 1 << 26,
+        });
+        return stdout.split('\n').filter((line) => line.trim() !== '');
+      } catch {
+        return undefined;
+      }
+    };
+    const counts: Record<string, number> = {};
+    const specs = files.filter((path) => path.endsWith('.spec'));
+    let next = 0;
+    const worker = async (): Promise<void> => {
+      for (let i = next++; i < specs.length; i = next++) {
+        const text = readFileSync(specs[i]!, 'latin1');
+        const name = `${i}-${basename(specs[i]!)}`;
+        const before = await expand(name, text);
+        if (before === undefined) continue;
+        for (const [what, [edit, fits]] of Object.entries(judgedEdits)) {
+          let edited: string;
+          try {
+            edited = edit(parseSpec(text)).toString();
+          } catch {
+            // Which specs have no place for an edit is counted by the tests above.
+            continue;
+          }
+          if (edited === text) continue;
+          const after = await expand(name, edited);
+          expect(after, `${specs[i]}: ${what}`).toBeDefined();
+          const known = new Map<string, number>();
+          for (const line of before) known.set(line, (known.get(line) ?? 0) + 1);
+          const gained = after!.filter((line) => {
+            const left = known.get(line) ?? 0;
+            known.set(line, left - 1);
+            return left <= 0;
+          });
+          expect(
+            gained.filter((line) => !fits(line)),
+            `${specs[i]}: ${what}`,
+          ).toEqual([]);
+          counts[what] = (counts[what] ?? 0) + 1;
+        }
+      }
+    };
+    try {
+      await Promise.all([worker(), worker()]);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+    for (const what of Object.keys(judgedEdits))
+      expect(counts[what], what).toBeGreaterThan(what.startsWith('new') ? 20 : 150);
+    recordConformance({
+      what: 'edited specs, expanded',
+      judge: 'rpmspec 4.18.0',
+      cases: Object.values(counts).reduce((a, b) => a + b, 0),
+      differences: 0,
+    });
+  });
 }

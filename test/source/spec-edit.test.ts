@@ -224,6 +224,12 @@ const renumbered: Readonly<Record<string, readonly [tags: string, prep: string, 
     0,
     'Patch0: first.patch\nPatch: second.patch\n',
   ],
+  'that are kept out of the SRPM': [
+    'Patch1: first.patch\nPatch2: second.patch\nNoPatch: 1\nNoPatch: 2\n',
+    `${uncounted}%patch1 -p1\n%patch2 -p1\n`,
+    7,
+    'Patch7: first.patch\nPatch8: second.patch\nNoPatch: 7\nNoPatch: 8\n',
+  ],
   'without numbers, all applied at once': [
     'Patch: first.patch\n%if 1\nPatch: second.patch\n%endif\n',
     '%prep\n%autosetup -p1\n',

@@ -79,12 +79,14 @@ export function changelogEntries(text: SpecText): SpecChangelogEntry[] {
  *
  * Idempotent: nothing happens when the newest entry is this one. With `%autochangelog` nothing happens either: the
  * entry belongs into the git commit. `%` is doubled, since rpm expands macros in a changelog too: text from a commit
- * message must not run anything.
+ * message must not run anything. Throws SOURCE_EDIT_FAILED for a second `%changelog`, which rpm refuses too.
  */
 export function addChangelogEntry(text: SpecText, entry: ChangelogEntry): SpecText {
   if (hasAutochangelog(text)) return text;
   const lines = formatEntry(entry);
   const section = text.section('changelog');
+  const second = text.sections.filter(({ name }) => name === 'changelog')[1];
+  if (second) throw editFailed('add a changelog entry', 'one %changelog, as rpm does', 'a second one', second.start);
   if (!section) {
     const gap = text.lineCount > 0 && text.line(text.lineCount - 1).trim() !== '' ? [''] : [];
     return text.splice(text.lineCount, 0, [...gap, '%changelog', ...lines]);

@@ -40,6 +40,17 @@ export function renumberPatches(text: SpecText, first: number): SpecText {
     }
     edited = edited.splice(applied.line, 1, [renumberApply(text.line(applied.line), applied.number, number)]);
   }
+  for (const tag of tagLines(text).filter(({ name }) => /^nopatch$/i.test(name))) {
+    const line = text.line(tag.line);
+    const numbers = tag.value.replace(/\d+/g, (digits) => {
+      const number = renamed.get(Number(digits));
+      if (number === undefined)
+        throw editFailed('renumber patches', `the patch with number ${digits}`, 'none that is sure', tag.line);
+      return String(number);
+    });
+    const rest = line.slice(tag.column + tag.value.length);
+    edited = edited.splice(tag.line, 1, [line.slice(0, tag.column) + numbers + rest]);
+  }
   for (const [i, { tag, number }] of patches.entries()) {
     if (tag === undefined) continue;
     const numbered = /\d$/.test(tag.name);
