@@ -1,13 +1,13 @@
 /**
- * A small RPM distribution made from the files of this Debian machine, with no network: enough of it to fill a root
- * in which C programs are built.
+ * A small RPM distribution made from the files of this Debian machine, or of a Debian tree for another arch, with no network:
+ * enough of it to fill a root in which C programs are built.
  *
  * dpkg says which package owns which file and what it depends on; one generated spec with a subpackage for each
  * package, built by the real rpmbuild, makes the RPMs. Nothing is compiled. Maintainer scripts are not run: what
  * they would have made (links of alternatives, user databases) is written down here.
  */
 import { execFile } from 'node:child_process';
-import { copyFile, link, lstat, mkdir, readFile, readlink, rm, symlink, writeFile } from 'node:fs/promises';
+import { copyFile, link, lstat, mkdir, readdir, readFile, readlink, rm, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 
@@ -94,13 +94,21 @@ export interface MiniDistribution {
   readonly buildPackages: readonly string[];
 }
 
+/** A tree of another arch than this machine's. */
+export interface DebianTree {
+  readonly path: string;
+  /** As rpm names it. */
+  readonly arch: string;
+}
+
 /** Makes the distribution below `folder`. Takes some ten seconds. */
-export async function makeMiniDistribution(folder: string): Promise<MiniDistribution> {
+export async function makeMiniDistribution(folder: string, tree?: DebianTree): Promise<MiniDistribution> {
+  const from = tree?.path ?? '';
   const root = join(folder, 'root');
   const repository = join(folder, 'repository');
   await mkdir(root, { recursive: true });
   await mkdir(repository, { recursive: true });
-  const installed = await debianPackages();
+  const installed = await debianPackages(from);
   const chosen = closure(installed, seeds);
   const spec: string[] = [
     ...[
@@ -131,7 +139,7 @@ export async function makeMiniDistribution(folder: string): Promise<MiniDistribu
   const owned = new Set([...merged.map((name) => `/${name}`), '/etc/passwd', '/etc/group', '/lib32', '/libx32']);
   for (const name of [...chosen.keys()].sort()) {
     const pkg = chosen.get(name) as DebianPackage;
-    const paths = await stage(pkg, root, owned);
+    const paths = await stage(pkg, from, root, owned);
     const list = join(folder, `${name}.list`);
     await writeFile(
       list,
@@ -159,6 +167,7 @@ export async function makeMiniDistribution(folder: string): Promise<MiniDistribu
     'rpmbuild',
     [
       ...['-bb', '--quiet', '--nodeps', '--noclean', '--buildroot', root],
+      ...(tree === undefined ? [] : ['--target', `${tree.arch}-linux`]),
       ...define('_topdir', join(folder, 'top')),
       ...define('_rpmdir', repository),
       ...define('_build_name_fmt', '%%{NAME}-%%{VERSION}-%%{RELEASE}.%%{ARCH}.rpm'),
@@ -177,7 +186,9 @@ export async function makeMiniDistribution(folder: string): Promise<MiniDistribu
   return { repository, buildPackages: ['filesystem', ...seeds] };
 }
 
-async function debianPackages(): Promise<Map<string, DebianPackage>> {
+async function debianPackages(from: string): Promise<Map<string, DebianPackage>> {
+  const database = `${from}/var/lib/dpkg`;
+  const lists = new Set(await readdir(join(database, 'info')));
   const format = [
     'Package',
     'binary:Package',
@@ -188,9 +199,11 @@ async function debianPackages(): Promise<Map<string, DebianPackage>> {
     'Provides',
     'db:Status-Status',
   ];
-  const { stdout } = await run('dpkg-query', ['-W', '-f', `${format.map((field) => `\${${field}}`).join('\\t')}\\n`], {
-    maxBuffer: 2 ** 26,
-  });
+  const { stdout } = await run(
+    'dpkg-query',
+    ['--admindir', database, '-W', '-f', `${format.map((field) => `\${${field}}`).join('\\t')}\\n`],
+    { maxBuffer: 2 ** 26 },
+  );
   const found = new Map<string, DebianPackage>();
   for (const line of stdout.split('\n')) {
     const [name = '', binary = '', version = '', arch, before = '', depends = '', provides = '', status] =
@@ -198,7 +211,8 @@ async function debianPackages(): Promise<Map<string, DebianPackage>> {
     if (status !== 'installed') continue;
     found.set(name, {
       name,
-      list: `/var/lib/dpkg/info/${binary}.list`,
+      // In a tree of another arch a list bears the arch where this machine's dpkg does not say so.
+      list: join(database, 'info', lists.has(`${binary}.list`) ? `${binary}.list` : `${name}.list`),
       version,
       noarch: arch === 'all',
       depends: `${before}, ${depends}`,
@@ -243,19 +257,19 @@ function evrOf(text: string): { readonly epoch: string; readonly version: string
 }
 
 /** Puts a package's files into the tree, each at its place in a merged /usr; hard links, since nothing is changed. */
-async function stage(pkg: DebianPackage, root: string, owned: Set<string>): Promise<string[]> {
+async function stage(pkg: DebianPackage, from: string, root: string, owned: Set<string>): Promise<string[]> {
   const paths: string[] = [];
   const made = links[pkg.name] ?? [];
   for (const source of (await readFile(pkg.list, 'utf8')).split('\n')) {
     const [, top = '', ...rest] = source.split('/');
     const path = merged.includes(top) && rest.length > 0 ? `/usr${source}` : source;
     if (owned.has(path) || leftOutPaths.test(path) || made.some(([at]) => at === path)) continue;
-    const entry = await lstat(source || '/').catch(() => undefined);
+    const entry = await lstat(from + (source || '/')).catch(() => undefined);
     if (entry === undefined || entry.isDirectory()) continue;
     const target = join(root, path);
     await mkdir(dirname(target), { recursive: true });
-    if (entry.isSymbolicLink()) await symlink(await readlink(source), target);
-    else if (entry.isFile()) await link(source, target).catch(() => copyFile(source, target));
+    if (entry.isSymbolicLink()) await symlink(await readlink(from + source), target);
+    else if (entry.isFile()) await link(from + source, target).catch(() => copyFile(from + source, target));
     else continue;
     owned.add(path);
     paths.push(path);

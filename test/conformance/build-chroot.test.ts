@@ -1,11 +1,9 @@
 import { execFile } from 'node:child_process';
-import { copyFile, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import {
   BuildError,
-  type BuildNode,
-  type BuildResult,
   type Buildroot,
   buildPackage,
   buildrootLock,
@@ -18,14 +16,12 @@ import {
   materializeLock,
   mockLockOf,
   parseMockLock,
-  planBuild,
   podmanDriver,
   rpmbuildDriver,
 } from '@distrokit/build';
 import type { PackageRecord } from '@distrokit/repo';
 import { createRepository, directoryFetcher, openRepositoryAt } from '@distrokit/repo/node';
-import { dependencies, formatDependency, formatNevra, memorySource } from '@distrokit/rpm';
-import { openPackage } from '@distrokit/rpm/node';
+import { memorySource } from '@distrokit/rpm';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { scratchFolder } from '../build/fixture.js';
 import { type MiniDistribution, makeMiniDistribution } from '../build/mini-distribution.js';
@@ -42,7 +38,7 @@ beforeAll(async () => {
   records = await packagesOf(mini.repository);
   own = join(scratch.path, 'own');
   await mkdir(own);
-  await publish();
+  await createRepository(own, { revision: '1', timestamp: new Date(0), compression: 'gz' });
 }, 240_000);
 afterAll(() => scratch.remove());
 
@@ -51,12 +47,6 @@ async function packagesOf(folder: string): Promise<PackageRecord[]> {
   const found: PackageRecord[] = [];
   for await (const record of repository.packages({ files: true })) found.push(record);
   return found;
-}
-
-async function publish(result?: BuildResult): Promise<void> {
-  for (const pkg of result?.packages ?? [])
-    await copyFile(pkg.path, join(own, pkg.path.slice(pkg.path.lastIndexOf('/') + 1)));
-  await createRepository(own, { revision: '1', timestamp: new Date(0), compression: 'gz' });
 }
 
 const root = (): Buildroot => ({
@@ -119,22 +109,6 @@ const libgreet = () =>
     ],
     { 'greet.c': 'const char *greet(void) { return "greetings"; }\n', 'greet.h': 'const char *greet(void);\n' },
   );
-const greeter = () =>
-  srpmOf(
-    'greeter',
-    [
-      ...['BuildRequires: gcc', 'BuildRequires: (libgreet-devel or libhello-devel)', '%description', 'A program.'],
-      ...[
-        '%build',
-        'gcc -o greeter %{SOURCE0} -L/usr/lib64 -lgreet -Wl,-rpath,/usr/lib64',
-        '%install',
-        'install -D greeter %{buildroot}/usr/bin/greeter',
-      ],
-      ...['%check', './greeter', '%files', '/usr/bin/greeter'],
-    ],
-    { 'greeter.c': '#include <stdio.h>\n#include <greet.h>\nint main(void) { puts(greet()); return 0; }\n' },
-  );
-
 const fault = async (building: Promise<unknown>): Promise<BuildError['fault']> => {
   const cause = await building.then(
     () => undefined,
@@ -143,78 +117,6 @@ const fault = async (building: Promise<unknown>): Promise<BuildError['fault']> =
   if (cause instanceof BuildError) return cause.fault;
   throw new Error('a BuildError was expected', { cause });
 };
-
-test('a small distribution is built in planned order, and then builds itself again to the same bytes', async () => {
-  const sources = new Map([
-    ['greeter', await greeter()],
-    ['libgreet', await libgreet()],
-  ]);
-  const nodes: BuildNode[] = [];
-  for (const [name, bytes] of sources) {
-    const path = join(scratch.path, `${name}.src.rpm`);
-    await writeFile(path, bytes);
-    await using pkg = await openPackage(path);
-    const buildRequires = dependencies(pkg.header, 'requires')
-      .map(formatDependency)
-      .filter((each) => !each.startsWith('rpmlib('));
-    nodes.push({
-      name,
-      buildRequires,
-      packages: [
-        { name, provides: [] },
-        { name: `${name}-devel`, provides: [], requires: [name] },
-      ],
-    });
-  }
-  const names = new Set(records.map((record) => record.name));
-  const plan = planBuild(nodes, (dependency) => names.has(dependency));
-  expect(plan.waves).toEqual([['libgreet'], ['greeter']]);
-
-  const built = new Map<string, BuildResult>();
-  for (const name of plan.waves.flat()) {
-    const result = await buildPackage(memorySource(sources.get(name) as Uint8Array), root(), driver());
-    built.set(name, result);
-    await publish(result);
-  }
-  const greeting = built.get('greeter');
-  expect(greeting?.packages.map((pkg) => formatNevra(pkg.nevra))).toEqual(['greeter-1-1.mini1.x86_64']);
-  expect(greeting?.rootPackages?.map((pkg) => pkg.name)).toEqual(
-    expect.arrayContaining(['libgreet', 'libgreet-devel', 'gcc', 'rpm']),
-  );
-  expect(await readFile(greeting?.logPath ?? '', 'utf8')).toContain('\ngreetings\n');
-
-  const target = join(scratch.path, 'installed');
-  await run(
-    'dnf',
-    [
-      '-y',
-      '-q',
-      '--disableplugin=*',
-      `--installroot=${target}`,
-      '--releasever=1',
-      '--setopt=reposdir=/dev/null',
-      '--setopt=install_weak_deps=0',
-      '--nogpgcheck',
-      `--setopt=cachedir=${scratch.path}/dnf-cache`,
-      `--repofrompath=mini,${mini.repository}`,
-      `--repofrompath=own,${own}`,
-      'install',
-      'greeter',
-      'bash',
-    ],
-    { maxBuffer: 2 ** 26 },
-  );
-  expect((await run('chroot', [target, '/usr/bin/greeter'])).stdout).toBe('greetings\n');
-
-  for (const name of plan.waves.flat()) {
-    const again = await buildPackage(
-      memorySource(sources.get(name) as Uint8Array),
-      root(),
-      driver('elsewhere/and/deeper'),
-    );
-    expect(again.packages.map((pkg) => pkg.sha256)).toEqual(built.get(name)?.packages.map((pkg) => pkg.sha256));
-  }
-}, 240_000);
 
 test('a lock brings the same root back offline, and the same bytes out of it; a changed package does not pass', async () => {
   const srpm = await libgreet();

@@ -15,6 +15,7 @@ import { claimFolder, removeFolder } from './build-folder.js';
 import { BuildLogClassifier } from './build-log.js';
 import type { Buildroot } from './buildroot.js';
 import type { RootPackage } from './buildroot-lock.js';
+import { wrongMachine } from './cross-build.js';
 import type { BuildDriver, BuildTask, DriverOutcome, DriverReport } from './driver.js';
 import { BuildError } from './errors.js';
 
@@ -112,7 +113,7 @@ export async function runTask(
   started: number,
 ): Promise<BuildResult> {
   return watchTask(task, driver, options, async ({ folder, logPath, outcome, begun, ended, sections }) => {
-    const packages = await collect(folder, options.signal);
+    const packages = await collect(folder, { ...options, driver, logPath, outcome });
     if (packages.length === 0) {
       throw badSource('build', 'at least one package', 'a build that ended well and made none');
     }
@@ -268,13 +269,31 @@ export async function copySource(source: ByteSource, path: string, signal: Abort
   }
 }
 
-async function collect(folder: string, signal: AbortSignal | undefined): Promise<BuiltPackage[]> {
+/** What is looked at while packages are collected. */
+interface Collecting extends Abortable {
+  readonly driver: BuildDriver;
+  readonly logPath: string;
+  readonly outcome: DriverOutcome;
+}
+
+/** The packages of a build. Throws BUILD_FAILED for one that a cross build made for another machine than it says. */
+async function collect(folder: string, context: Collecting): Promise<BuiltPackage[]> {
+  const { signal, driver, logPath, outcome } = context;
   const names = (await readdir(folder)).filter((name) => name.endsWith('.rpm')).sort();
   const packages: BuiltPackage[] = [];
   for (const name of names) {
     signal?.throwIfAborted();
     const path = join(folder, name);
     await using opened = await openPackage(path);
+    const wrong = outcome.foreign === 'cross' ? wrongMachine(opened) : undefined;
+    if (wrong !== undefined) {
+      const { exitStatus, lastLogLines } = outcome;
+      const fault = { driver: driver.name, exitStatus, signal: null, lastLogLines, logPath } as const;
+      throw new BuildError(
+        { code: 'BUILD_FAILED', ...fault, failureClass: 'bad-package-content' },
+        `build: ${name} is not for ${opened.nevra.arch}: ${wrong}; log: ${logPath}`,
+      );
+    }
     packages.push({ path, nevra: opened.nevra, sizeBytes: (await stat(path)).size, sha256: await sha256Of(path) });
   }
   return packages;

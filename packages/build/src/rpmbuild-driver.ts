@@ -10,9 +10,11 @@
  */
 import { mkdir, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import type { Abortable } from '@distrokit/rpm';
+import { type Abortable, isCompatibleArch } from '@distrokit/rpm';
+import { openPackage } from '@distrokit/rpm/node';
 import { claimFolder, removeFolder } from './build-folder.js';
 import { runCommand } from './command.js';
+import { crossCompiler, crossMacros } from './cross-build.js';
 import type { BuildDriver, BuildTask, DriverOptions, DriverOutcome, DriverReport } from './driver.js';
 import { BuildError } from './errors.js';
 import { collectResults, unusable } from './root-driver.js';
@@ -77,6 +79,8 @@ export function rpmbuildDriver(options: RpmbuildDriverOptions): BuildDriver {
     const report = found ?? (await probe(runOptions));
     if (task.kind === 'expand' && report.isolation === 'none')
       throw unusable(name, 'new namespaces, since reading a spec runs its code', 'isolation none');
+    const foreign = arch !== undefined && arch !== report.arch && !isCompatibleArch(arch, report.arch);
+    const cross = foreign && task.kind === 'binary' ? await crossTools(task, arch) : {};
     const folder = await claimFolder(workFolder, 'build');
     try {
       const inside = report.isolation === 'namespace' ? insideFolder : folder;
@@ -103,6 +107,7 @@ export function rpmbuildDriver(options: RpmbuildDriverOptions): BuildDriver {
         ...input,
         target: arch === undefined || arch === report.arch ? undefined : arch,
         checkBuildRequires: report.buildRequires === 'checked',
+        macros: cross,
       };
       const argv = task.kind === 'expand' ? rpmspecArgv(task, inside, options) : rpmbuildArgv(task, options);
       const env = buildEnvironment(task, folders);
@@ -141,7 +146,7 @@ export function rpmbuildDriver(options: RpmbuildDriverOptions): BuildDriver {
         logBytes: outcome.outputBytes,
         lastLogLines: outcome.lastLines,
         command,
-        ...(arch === undefined || arch === report.arch ? {} : { foreign: 'cross' as const }),
+        ...(foreign && task.kind === 'binary' ? { foreign: 'cross' as const } : {}),
       };
     } finally {
       await removeFolder(folder);
@@ -149,6 +154,24 @@ export function rpmbuildDriver(options: RpmbuildDriverOptions): BuildDriver {
   };
 
   return { name, workFolder, probe, run };
+}
+
+/**
+ * The macros of a cross compiler, unless the buildroot names one or the source compiles nothing. Throws BUILD_DRIVER_UNUSABLE when
+ * there is no compiler for the arch: rpmbuild would pack programs of this machine.
+ */
+async function crossTools(
+  task: BuildTask & { readonly kind: 'binary' },
+  arch: string,
+): Promise<Readonly<Record<string, string>>> {
+  if (task.buildroot.macros?.__cc !== undefined) return {};
+  await using source = await openPackage(task.srpmPath);
+  const buildArchs = source.header.get('BUILDARCHS') ?? [];
+  if (buildArchs.length > 0 && buildArchs.every((each) => each === 'noarch')) return {};
+  const macros = await crossMacros(arch);
+  if (macros === undefined)
+    throw unusable('rpmbuild', `a cross compiler for ${arch} (${crossCompiler(arch)}, or the macro __cc)`, 'none');
+  return macros;
 }
 
 /** A spec that lies in the folder of its sources is shown once, with it. */

@@ -30,17 +30,24 @@ export type Tool = keyof typeof carriers;
 
 /** Absolute path of a program. Throws BUILD_TOOL_MISSING with the package to install. */
 export async function findTool(tool: Tool): Promise<string> {
+  const found = await findProgram(tool);
+  if (found !== undefined) return found;
+  const install = carriers[tool];
+  throw new BuildError(
+    { code: 'BUILD_TOOL_MISSING', tool, install },
+    `${tool}: not found in ${searchPath.join(', ')}; install it with "apt-get install ${install.debian}" or "dnf install ${install.fedora}"`,
+  );
+}
+
+/** Absolute path of a program of this name; undefined when there is none. */
+export async function findProgram(name: string): Promise<string | undefined> {
   for (const folder of searchPath) {
-    const path = join(folder, tool);
+    const path = join(folder, name);
     const runs = await access(path, constants.X_OK).then(
       () => true,
       () => false,
     );
     if (runs) return path;
   }
-  const install = carriers[tool];
-  throw new BuildError(
-    { code: 'BUILD_TOOL_MISSING', tool, install },
-    `${tool}: not found in ${searchPath.join(', ')}; install it with "apt-get install ${install.debian}" or "dnf install ${install.fedora}"`,
-  );
+  return undefined;
 }
