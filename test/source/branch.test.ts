@@ -1,4 +1,8 @@
 /** Names of branches and tags as distributions write them. */
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
 import {
   convertLayout,
   type DistGitBranch,
@@ -133,6 +137,38 @@ test('converts dist-git to imports and back without losing a file', () => {
   const back = convertLayout(imports.files, 'dist-git', 'bash');
   expect(back.files).toEqual(new Map([...distGit].sort(([a], [b]) => (a < b ? -1 : 1))));
   expect(convertLayout(imports.files, 'imports', 'bash').files).toEqual(imports.files);
+});
+
+test('rpmbuild makes the same SRPM of a package in either layout', () => {
+  const root = mkdtempSync(join(tmpdir(), 'source-layout-'));
+  const spec =
+    'Name: hello\nVersion: 1\nRelease: 1\nSummary: x\nLicense: MIT\nBuildArch: noarch\n' +
+    'Source0: hello-1.tar.gz\nSource1: run.sh\nPatch0: fix.patch\n%description\nx\n%files\n';
+  const files = new Map([
+    ['hello.spec', bytes(spec)],
+    ['fix.patch', bytes('a patch\n')],
+    ['run.sh', bytes('#!/bin/sh\n')],
+    ['sources', bytes(`SHA512 (hello-1.tar.gz) = ${hex}\n`)],
+  ]);
+  /** Every file of the SRPM with its digest, as rpm lists them. */
+  const build = (name: string, tree: ReadonlyMap<string, Uint8Array>, specs: string, sources: string): string => {
+    const top = join(root, name);
+    for (const [path, content] of [...tree, [join(sources, 'hello-1.tar.gz'), bytes('blob')] as const]) {
+      mkdirSync(dirname(join(top, path)), { recursive: true });
+      writeFileSync(join(top, path), content);
+    }
+    const define = [`_topdir ${top}/rpm`, `_sourcedir ${join(top, sources)}`].flatMap((text) => ['--define', text]);
+    execFileSync('rpmbuild', ['-bs', ...define, join(top, specs, 'hello.spec')], { stdio: 'ignore' });
+    const srpm = join(top, 'rpm', 'SRPMS', 'hello-1-1.src.rpm');
+    return execFileSync('rpm', ['-qp', '--qf', '[%{FILENAMES} %{FILEDIGESTS}\\n]', srpm], { encoding: 'utf8' });
+  };
+  try {
+    const distGit = build('dist-git', files, '.', '.');
+    expect(distGit.trim().split('\n')).toHaveLength(4);
+    expect(build('imports', convertLayout(files, 'imports', 'hello').files, 'SPECS', 'SOURCES')).toBe(distGit);
+  } finally {
+    rmSync(root, { recursive: true });
+  }
 });
 
 test('refuses a conversion in which two files would get one path', () => {

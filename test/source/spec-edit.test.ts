@@ -315,6 +315,30 @@ test('does not take a section or a tag inside a macro for one', () => {
   expect(spec.tags.map((tag) => tag.name)).toEqual(['Name', 'Release']);
 });
 
+test('adds a source after the tags, or to a %sourcelist, and rpm counts it so', () => {
+  const sources = (spec: string): string[] => {
+    const path = join(mkdtempSync(join(root, 'sources-')), 'hello.spec');
+    writeFileSync(path, spec);
+    const program = `import rpm, sys
+print("\\n".join("%d %s" % (n, name) for name, n, flags in rpm.spec(sys.argv[1]).sources if flags & 1))`;
+    return execFileSync('/usr/bin/python3', ['-c', program, path], { encoding: 'utf8' }).trim().split('\n').sort();
+  };
+  const rest = `${styles['%autosetup']!.prep}${changelog}`;
+  const tags = parseSpec(preamble('Source7: seventh\n') + rest);
+  const listed = parseSpec(preamble('').replace('Source0: ', '%sourcelist\n# one a line\n') + rest);
+  const cases = [
+    [tags, ['0 hello-1.0.tar.gz', '7 seventh', '8 https://example.org/new.conf']],
+    [listed, ['0 hello-1.0.tar.gz', '1 https://example.org/new.conf']],
+  ] as const;
+  for (const [spec, wanted] of cases) {
+    const edited = spec.addSource({ file: 'https://example.org/new.conf', comment: ['100% ours'] });
+    expect(sources(edited.toString())).toEqual(wanted);
+    expect(edited.sources().map(({ number }) => number)).toEqual(wanted.map((text) => Number.parseInt(text, 10)));
+    expect(edited.addSource({ file: 'new.conf' })).toBe(edited);
+    expect(sources(edited.removeSource('new.conf').toString())).toEqual(sources(spec.toString()));
+  }
+});
+
 test('replaces a source, sets a tag and inserts into a section, each once', () => {
   const spec = parseSpec(preamble('') + styles['%autosetup']!.prep + changelog);
   const edited = spec
