@@ -4,6 +4,7 @@
  * Bytes are createrepo_c's. Reference: createrepo_c, src/xml_dump_filelists.c, src/xml_parser_filelists.c
  */
 import { quote } from '@distrokit/rpm';
+import type { PackageLines } from './package-lines.js';
 import type { PackageRecord, RepositoryFile } from './package-record.js';
 import { PackageText, type TextPolicy } from './package-text.js';
 import { encodeFile, encodeVersion, fileType } from './primary.js';
@@ -84,6 +85,41 @@ export interface PackageFiles {
   readonly pkgid: string;
   readonly name: string;
   readonly files: readonly RepositoryFile[];
+}
+
+/** A package of filelists.xml as createrepo_c lays it out. Throws `otherLayout`. */
+export function readFilelistsLines(lines: PackageLines): PackageFiles {
+  const { pkgid, name } = readPackageStart(lines);
+  const files: RepositoryFile[] = [];
+  for (;;) {
+    let type: RepositoryFile['type'] = 'file';
+    if (!lines.has('  <file>')) {
+      if (lines.has('  <file type="dir">')) type = 'dir';
+      else if (lines.has('  <file type="ghost">')) type = 'ghost';
+      else break;
+    }
+    files.push({ path: lines.content('</file>\n'), type });
+  }
+  lines.skip('</package>\n');
+  return { pkgid, name, files };
+}
+
+/** The first two lines of a package in filelists and other. */
+export function readPackageStart(lines: PackageLines): { readonly pkgid: string; readonly name: string } {
+  lines.skip('<package pkgid="');
+  const pkgid = lines.value();
+  lines.skip(' name="');
+  const name = lines.value();
+  lines.skip(' arch="');
+  lines.value();
+  lines.skip('>\n  <version epoch="');
+  lines.value();
+  lines.skip(' ver="');
+  lines.value();
+  lines.skip(' rel="');
+  lines.value();
+  lines.skip('/>\n');
+  return { pkgid, name };
 }
 
 /** Hears filelists.xml or filelists-ext.xml; gives each package as its element closes. Throws REPO_BAD_VALUE. */

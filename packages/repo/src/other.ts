@@ -3,7 +3,8 @@
  *
  * Bytes are createrepo_c's. Reference: createrepo_c, src/xml_dump_other.c, src/xml_parser_other.c
  */
-import { encodePackageStart } from './filelists.js';
+import { encodePackageStart, readPackageStart } from './filelists.js';
+import { otherLayout, type PackageLines } from './package-lines.js';
 import type { PackageRecord, RepositoryChangelog } from './package-record.js';
 import { PackageText, type TextPolicy } from './package-text.js';
 import type { XmlAttributes, XmlHandler } from './xml.js';
@@ -35,6 +36,22 @@ export interface PackageChangelogs {
   readonly pkgid: string;
   readonly name: string;
   readonly changelogs: readonly RepositoryChangelog[];
+}
+
+/** A package of other.xml as createrepo_c lays it out. Throws `otherLayout`. */
+export function readOtherLines(lines: PackageLines): PackageChangelogs {
+  const { pkgid, name } = readPackageStart(lines);
+  const changelogs: RepositoryChangelog[] = [];
+  while (lines.has('  <changelog author="')) {
+    const author = lines.value();
+    lines.skip(' date="');
+    const date = new Date(lines.number() * 1000);
+    if (Number.isNaN(date.getTime())) throw otherLayout;
+    lines.skip('>');
+    changelogs.push({ author, date, text: lines.content('</changelog>\n') });
+  }
+  lines.skip('</package>\n');
+  return { pkgid, name, changelogs };
 }
 
 /** Hears other.xml; gives each package as its element closes. Throws REPO_BAD_VALUE. */

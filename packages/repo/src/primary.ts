@@ -3,6 +3,7 @@
  *
  * Bytes are createrepo_c's. Reference: createrepo_c, src/xml_dump_primary.c, src/xml_parser_primary.c
  */
+import { otherLayout, type PackageLines } from './package-lines.js';
 import {
   isPrimaryPath,
   type PackageRecord,
@@ -104,6 +105,111 @@ function secondsOf(date: Date): number {
 
 /** What primary.xml says of a package: a record without the other two documents. */
 export type PrimaryPackage = PackageRecord;
+
+/** A package of primary.xml as createrepo_c lays it out. Throws `otherLayout`. */
+export function readPrimaryLines(lines: PackageLines): PrimaryPackage {
+  const draft = newDraft();
+  lines.skip('<package type="rpm">\n  <name>');
+  draft.name = lines.content('</name>\n');
+  lines.skip('  <arch>');
+  draft.arch = lines.content('</arch>\n');
+  lines.skip('  <version epoch="');
+  draft.epoch = lines.number();
+  lines.skip(' ver="');
+  draft.version = lines.value();
+  lines.skip(' rel="');
+  draft.release = lines.value();
+  lines.skip('/>\n  <checksum type="');
+  const algorithm = lines.value();
+  lines.skip(' pkgid="YES">');
+  draft.pkgid = digestOf(algorithm, lines.content('</checksum>\n'));
+  lines.skip('  <summary>');
+  draft.summary = lines.content('</summary>\n');
+  lines.skip('  <description>');
+  draft.description = lines.content('</description>\n');
+  if (lines.has('  <packager>')) draft.packager = lines.content('</packager>\n');
+  if (lines.has('  <url>')) draft.url = lines.content('</url>\n');
+  lines.skip('  <time file="');
+  draft.fileTime = new Date(lines.number() * 1000);
+  lines.skip(' build="');
+  draft.buildTime = new Date(lines.number() * 1000);
+  lines.skip('/>\n  <size package="');
+  draft.sizeBytes = lines.number();
+  lines.skip(' installed="');
+  draft.installedBytes = lines.number();
+  lines.skip(' archive="');
+  draft.archiveBytes = lines.number();
+  lines.skip('/>\n  <location ');
+  if (lines.has('xml:base="')) {
+    draft.locationBase = lines.value();
+    lines.skip(' ');
+  }
+  lines.skip('href="');
+  draft.location = lines.value();
+  lines.skip('/>\n  <format>\n');
+  if (lines.has('    <rpm:license>')) draft.license = lines.content('</rpm:license>\n');
+  if (lines.has('    <rpm:vendor>')) draft.vendor = lines.content('</rpm:vendor>\n');
+  if (lines.has('    <rpm:group>')) draft.group = lines.content('</rpm:group>\n');
+  if (lines.has('    <rpm:buildhost>')) draft.buildHost = lines.content('</rpm:buildhost>\n');
+  if (lines.has('    <rpm:sourcerpm>')) draft.sourceRpm = lines.content('</rpm:sourcerpm>\n');
+  if (lines.has('    <rpm:header-range start="')) {
+    const start = lines.number();
+    lines.skip(' end="');
+    draft.headerRange = { start, end: lines.number() };
+    lines.skip('/>\n');
+  }
+  for (const kind of repositoryDependencyKinds) {
+    if (!lines.has(`    <rpm:${kind}>\n`)) continue;
+    while (lines.has('      <rpm:entry name="')) draft[kind].push(readDependencyLine(lines));
+    lines.skip(`    </rpm:${kind}>\n`);
+  }
+  for (;;) {
+    let type: RepositoryFile['type'] = 'file';
+    if (!lines.has('    <file>')) {
+      if (lines.has('    <file type="dir">')) type = 'dir';
+      else if (lines.has('    <file type="ghost">')) type = 'ghost';
+      else break;
+    }
+    draft.files.push({ path: lines.content('</file>\n'), type });
+  }
+  lines.skip('  </format>\n</package>\n');
+  if (Number.isNaN(draft.fileTime.getTime()) || Number.isNaN(draft.buildTime.getTime())) throw otherLayout;
+  return draft as PrimaryPackage;
+}
+
+/** What follows `<rpm:entry name="`, to the end of the line. An empty value is none. */
+function readDependencyLine(lines: PackageLines): RepositoryDependency {
+  const dependency: Writable<RepositoryDependency> = { name: lines.value() };
+  if (lines.has(' flags="')) {
+    const flags = lines.value();
+    if (!isRelation(flags)) throw otherLayout;
+    dependency.relation = flags;
+    let value: string;
+    if (lines.has(' epoch="')) {
+      value = lines.value();
+      if (value !== '') dependency.epoch = value;
+    }
+    if (lines.has(' ver="')) {
+      value = lines.value();
+      if (value !== '') dependency.version = value;
+    }
+    if (lines.has(' rel="')) {
+      value = lines.value();
+      if (value !== '') dependency.release = value;
+    }
+  }
+  if (lines.has(' pre="1"')) dependency.pre = true;
+  lines.skip('/>\n');
+  return dependency;
+}
+
+/** A digest of the two kinds that are written today. */
+function digestOf(algorithm: string, hex: string): RepomdDigest {
+  if (algorithm === 'sha256' ? !/^[0-9a-f]{64}$/.test(hex) : algorithm !== 'sha512' || !/^[0-9a-f]{128}$/.test(hex)) {
+    throw otherLayout;
+  }
+  return { algorithm: algorithm as 'sha256' | 'sha512', hex };
+}
 
 /** Hears primary.xml; gives each package as its element closes. Throws REPO_BAD_VALUE. */
 export class PrimaryDecoder implements XmlHandler {

@@ -5,9 +5,10 @@ import { type Abortable, quote } from '@distrokit/rpm';
 import { type DocumentLimits, fetchDocument, openDocument } from './document-reader.js';
 import { RepoError } from './errors.js';
 import { type Fetcher, fetchBytes } from './fetcher.js';
-import { FilelistsDecoder, type PackageFiles } from './filelists.js';
-import { OtherDecoder, type PackageChangelogs } from './other.js';
-import { PrimaryDecoder } from './primary.js';
+import { FilelistsDecoder, type PackageFiles, readFilelistsLines } from './filelists.js';
+import { OtherDecoder, type PackageChangelogs, readOtherLines } from './other.js';
+import { type GoOn, PackageWindow, type ReadLines } from './package-lines.js';
+import { PrimaryDecoder, readPrimaryLines } from './primary.js';
 import { parseRepomd, type Repomd, type RepomdRecord, repomdRecord } from './repomd.js';
 import type { RepositoryPackage } from './repository-writer.js';
 import { type Advisory, readUpdateinfo } from './updateinfo.js';
@@ -112,9 +113,12 @@ async function* readPackages(
   const primaryRecord = repomdRecord(repomd, 'primary');
   const filelistsRecord = options.files === true ? repomdRecord(repomd, 'filelists') : undefined;
   const otherRecord = options.changelogs === true ? repomdRecord(repomd, 'other') : undefined;
-  const primary = new Elements<RepositoryPackage>(fetcher, primaryRecord, options, PrimaryDecoder);
-  const filelists = filelistsRecord && new Elements<PackageFiles>(fetcher, filelistsRecord, options, FilelistsDecoder);
-  const other = otherRecord && new Elements<PackageChangelogs>(fetcher, otherRecord, options, OtherDecoder);
+  const primary = new Elements<RepositoryPackage>(fetcher, primaryRecord, options, PrimaryDecoder, readPrimaryLines);
+  const filelists =
+    filelistsRecord &&
+    new Elements<PackageFiles>(fetcher, filelistsRecord, options, FilelistsDecoder, readFilelistsLines);
+  const other =
+    otherRecord && new Elements<PackageChangelogs>(fetcher, otherRecord, options, OtherDecoder, readOtherLines);
   try {
     for (let index = 0; ; index++) {
       const record = primary.shift() ?? (await primary.next());
@@ -147,17 +151,28 @@ async function* readPackages(
 
 type DecoderClass<Item> = new (document: string, emit: (item: Item) => void) => XmlHandler;
 
-/** The package elements of one document, a chunk's worth at a time. */
+/** The package elements of one document, a chunk's worth at a time: by lines while they are laid out so, then as XML. */
 class Elements<Item> {
+  readonly #document: string;
   readonly #chunks: AsyncGenerator<Uint8Array, void, void>;
-  readonly #reader: XmlReader;
+  readonly #decoder: XmlHandler;
+  #window: PackageWindow<Item> | undefined;
+  #reader: XmlReader | undefined;
   #ready: Item[] = [];
   #at = 0;
   #ended = false;
 
-  constructor(fetcher: Fetcher, record: RepomdRecord, options: DocumentLimits, decoder: DecoderClass<Item>) {
+  constructor(
+    fetcher: Fetcher,
+    record: RepomdRecord,
+    options: DocumentLimits,
+    decoder: DecoderClass<Item>,
+    read: ReadLines<Item>,
+  ) {
+    this.#document = record.location;
     this.#chunks = openDocument(fetcher, record, options);
-    this.#reader = new XmlReader(record.location, new decoder(record.location, (item) => this.#ready.push(item)));
+    this.#decoder = new decoder(record.location, (item) => this.#ready.push(item));
+    this.#window = new PackageWindow(read);
   }
 
   /** The next element if it is there already. */
@@ -171,14 +186,29 @@ class Elements<Item> {
       this.#ready = [];
       this.#at = 0;
       const { done, value } = await this.#chunks.next();
-      if (done === true) {
-        this.#reader.end();
+      if (done !== true) this.#write(value);
+      else {
+        if (this.#window !== undefined) this.#goOn(this.#window.end(this.#ready));
+        this.#reader?.end();
         this.#ended = true;
-      } else {
-        for (let at = 0; at < value.length; at += sliceBytes) this.#reader.write(value.subarray(at, at + sliceBytes));
       }
     }
     return this.shift();
+  }
+
+  #write(chunk: Uint8Array): void {
+    if (this.#window !== undefined) {
+      const other = this.#window.write(chunk, this.#ready);
+      if (other !== undefined) this.#goOn(other);
+      return;
+    }
+    for (let at = 0; at < chunk.length; at += sliceBytes) this.#reader?.write(chunk.subarray(at, at + sliceBytes));
+  }
+
+  #goOn({ root, offset, bytes }: GoOn): void {
+    this.#window = undefined;
+    this.#reader = new XmlReader(this.#document, this.#decoder, {}, root === undefined ? undefined : { root, offset });
+    this.#write(bytes);
   }
 
   async close(): Promise<void> {

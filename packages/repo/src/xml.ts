@@ -65,7 +65,19 @@ export class XmlReader {
   #started = false;
   #ending = false;
 
-  constructor(document: string, handler: XmlHandler, limits: XmlLimits = {}) {
+  /** `inside`: the document began elsewhere; what is written here comes at this byte of it, within this root element. */
+  constructor(
+    document: string,
+    handler: XmlHandler,
+    limits: XmlLimits = {},
+    inside?: { readonly root: string; readonly offset: number },
+  ) {
+    if (inside !== undefined) {
+      this.#stack.push(inside.root);
+      this.#base = inside.offset;
+      this.#rootSeen = true;
+      this.#started = true;
+    }
     this.#document = document;
     this.#handler = handler;
     this.#maxDepth = limits.maxDepth ?? 64;
@@ -323,13 +335,9 @@ export class XmlReader {
       this.#fail(this.#base + start + control.index, 'characters that XML allows', JSON.stringify(control[0]));
     }
     if (!aboveAscii.test(raw)) return raw;
-    let value: string;
-    try {
-      value = utf8.decode(bytesOfLatin1(raw));
-    } catch {
-      return this.#fail(this.#base + start, 'UTF-8', 'other bytes');
-    }
-    if (/[\ufffe\uffff]/.test(value)) this.#fail(this.#base + start, 'characters that XML allows', 'U+FFFE or U+FFFF');
+    const value = utf8Of(raw);
+    if (value === undefined) return this.#fail(this.#base + start, 'UTF-8', 'other bytes');
+    if (forbiddenAbove.test(value)) this.#fail(this.#base + start, 'characters that XML allows', 'U+FFFE or U+FFFF');
     return value;
   }
 
@@ -454,8 +462,20 @@ function isXmlCharacter(code: number): boolean {
   );
 }
 
+/** The text of bytes that were read as one character each; undefined when they are not UTF-8. */
+export function utf8Of(raw: string): string | undefined {
+  try {
+    return utf8.decode(bytesOfLatin1(raw));
+  } catch {
+    return undefined;
+  }
+}
+
+/** Characters above ASCII that XML does not allow. */
+export const forbiddenAbove: RegExp = /[\ufffe\uffff]/;
+
 /** One character per byte. `TextDecoder('latin1')` is windows-1252 and would not do. */
-function latin1(bytes: Uint8Array): string {
+export function latin1(bytes: Uint8Array): string {
   if (typeof Buffer === 'function') return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1');
   let text = '';
   for (let at = 0; at < bytes.length; at += 8192) text += String.fromCharCode(...bytes.subarray(at, at + 8192));
@@ -463,6 +483,7 @@ function latin1(bytes: Uint8Array): string {
 }
 
 function bytesOfLatin1(text: string): Uint8Array {
+  if (typeof Buffer === 'function') return Buffer.from(text, 'latin1');
   const bytes = new Uint8Array(text.length);
   for (let at = 0; at < text.length; at++) bytes[at] = text.charCodeAt(at);
   return bytes;
