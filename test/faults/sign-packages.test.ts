@@ -72,6 +72,14 @@ test('a killed run leaves each of 200 packages old or new, and later runs comple
   expect(paths.filter((path) => !verdicts.get(path))).toEqual([]);
 }, 120_000);
 
+/** What is written before a file is touched: where the bytes go, how many, and the bytes. */
+function journalOf(offset: number, bytes: Uint8Array): Buffer {
+  const place = Buffer.alloc(8);
+  place.writeUInt32BE(offset, 0);
+  place.writeUInt32BE(bytes.length, 4);
+  return Buffer.concat([Buffer.from('distrokit signature header 2\n'), place, bytes]);
+}
+
 test('a write that stopped half way is completed from its journal', async () => {
   const folder = await temporaryFolder();
   const { binary } = await buildPackage(folder, { name: 'torn' });
@@ -86,8 +94,7 @@ test('a write that stopped half way is completed from its journal', async () => 
   const { readPackage } = await import('@distrokit/rpm');
   const { headerRange } = await readPackage(new Uint8Array(signed));
   expect(headerRange.start).toBeGreaterThan(4096);
-  const header = signed.subarray(96, headerRange.start);
-  await writeFile(journal, Buffer.concat([Buffer.from('distrokit signature header 1\n'), header]));
+  await writeFile(journal, journalOf(96, signed.subarray(96, headerRange.start)));
   const keyring = Keyring.from(key.publicKey);
   const report = await signPackages([binary], signer, { signedAt, keyring });
   expect(report.ok).toBe(true);
@@ -105,12 +112,33 @@ test('a journal of another file is thrown away, not played', async () => {
   await copyFile(one, expected);
   await signPackages([expected, other], signer, { signedAt });
   const foreign = (await readFile(other)).subarray(96, 96 + 4500);
-  await writeFile(
-    join(one, '..', '.one-1.0-1.noarch.rpm.signing'),
-    Buffer.concat([Buffer.from('distrokit signature header 1\n'), foreign]),
-  );
+  await writeFile(join(one, '..', '.one-1.0-1.noarch.rpm.signing'), journalOf(96, foreign));
   expect(await signPackages([one], signer, { signedAt })).toMatchObject({ ok: true });
   expect(await readFile(one)).toEqual(await readFile(expected));
+});
+
+test('a journal that is cut off, empty or of another kind is thrown away', async () => {
+  const folder = await temporaryFolder();
+  const { binary } = await buildPackage(folder, { name: 'odd' });
+  const before = await readFile(binary);
+  const key = await generateKey({ userId: 'Odd', kind: 'eddsa', createdAt });
+  const expected = join(folder, 'expected.rpm');
+  await copyFile(binary, expected);
+  await signPackages([expected], await memorySigner(key.privateKey), { signedAt });
+  const whole = journalOf(96, (await readFile(expected)).subarray(96, 4000));
+  const odd = [
+    Buffer.alloc(0),
+    Buffer.from('x'),
+    whole.subarray(0, 33),
+    whole.subarray(0, -1),
+    journalOf(0, before.subarray(0, 200)),
+  ];
+  for (const journal of odd) {
+    await writeFile(binary, before);
+    await writeFile(join(binary, '..', '.odd-1.0-1.noarch.rpm.signing'), journal);
+    expect(await signPackages([binary], await memorySigner(key.privateKey), { signedAt })).toMatchObject({ ok: true });
+    expect((await readFile(binary)).equals(await readFile(expected))).toBe(true);
+  }
 });
 
 test('a package that is broken, missing or no package is refused, and the others are signed', async () => {

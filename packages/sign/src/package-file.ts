@@ -1,7 +1,7 @@
 /**
  * Packages on a file system: verified, and signed in place where the signature fits into the reserved space.
  *
- * In place, a small journal beside the file holds the new signature header until it is written: a process that is
+ * In place, a small journal beside the file holds what changes of the signature header until it is written: a process that is
  * killed between two pages of the write leaves a journal that the next run plays to its end. A file that must grow is
  * written anew beside the old one and takes its name when it is complete.
  */
@@ -16,6 +16,7 @@ import {
   LEAD_BYTES,
   type RpmPackage,
   readPackage,
+  signaturePadding,
 } from '@distrokit/rpm';
 import type { Keyring } from './keyring.js';
 import { type SignedPackage, type SignPackageOptions, signPackage } from './package-signature.js';
@@ -71,17 +72,24 @@ export async function changePackageFile(
   });
 }
 
-const JOURNAL_MAGIC = 'distrokit signature header 1\n';
+const JOURNAL_MAGIC = Buffer.from('distrokit signature header 2\n');
 
 /** Where the journal of a file lies. */
 function journalPath(path: string): string {
   return join(dirname(path), `.${basename(path)}.signing`);
 }
 
+/** Bytes of a file that are to be written, and where. */
+interface Patch {
+  readonly offset: number;
+  readonly bytes: Uint8Array;
+}
+
 async function writeInPlace(path: string, file: FileHandle, signed: SignedPackage): Promise<FileChange> {
-  const { replaces, bytes } = signed.splice;
+  const patches = await patchesOf(file, signed);
+  if (patches.length === 0) return { inPlace: true, writtenBytes: 0 };
   const journal = journalPath(path);
-  const content = Buffer.concat([Buffer.from(JOURNAL_MAGIC), bytes]);
+  const content = encodeJournal(patches);
   // The journal gets its name only when it is complete: half a journal must not be played.
   try {
     await writeWhole(`${journal}.part`, content);
@@ -90,9 +98,57 @@ async function writeInPlace(path: string, file: FileHandle, signed: SignedPackag
     await rm(`${journal}.part`, { force: true });
     throw error;
   }
-  await writeAt(file, bytes, replaces.start);
+  for (const { offset, bytes } of patches) await writeAt(file, bytes, offset);
   await rm(journal);
-  return { inPlace: true, writtenBytes: content.length + bytes.length };
+  return { inPlace: true, writtenBytes: patches.reduce((sum, { bytes }) => sum + bytes.length, content.length) };
+}
+
+/** Equal bytes between two changes that are worth two writes. */
+const WORTH_A_GAP = 256;
+
+/** The stretches that change: in between lie the reserved zeros, most of a signature header. */
+async function patchesOf(file: FileHandle, signed: SignedPackage): Promise<Patch[]> {
+  const { replaces, bytes } = signed.splice;
+  const old = await readAt(file, replaces.start, bytes.length);
+  const patches: Patch[] = [];
+  let start = -1;
+  let end = -1;
+  for (let i = 0; i <= bytes.length; i++) {
+    const last = i === bytes.length;
+    if (start !== -1 && (last || i - end > WORTH_A_GAP)) {
+      patches.push({ offset: replaces.start + start, bytes: bytes.subarray(start, end) });
+      start = -1;
+    }
+    if (last || bytes[i] === old[i]) continue;
+    if (start === -1) start = i;
+    end = i + 1;
+  }
+  return patches;
+}
+
+/** Each stretch after its offset and its length, four bytes each. */
+function encodeJournal(patches: readonly Patch[]): Buffer {
+  const parts = patches.flatMap(({ offset, bytes }) => {
+    const place = Buffer.alloc(8);
+    place.writeUInt32BE(offset, 0);
+    place.writeUInt32BE(bytes.length, 4);
+    return [place, bytes];
+  });
+  return Buffer.concat([JOURNAL_MAGIC, ...parts]);
+}
+
+/** No patch when it is no journal. */
+function decodeJournal(content: Buffer): Patch[] {
+  const patches: Patch[] = [];
+  if (!content.subarray(0, JOURNAL_MAGIC.length).equals(JOURNAL_MAGIC)) return [];
+  for (let at = JOURNAL_MAGIC.length; at < content.length; ) {
+    if (at + 8 > content.length) return [];
+    const [offset, length] = [content.readUInt32BE(at), content.readUInt32BE(at + 4)];
+    if (length > content.length - at - 8) return [];
+    patches.push({ offset, bytes: content.subarray(at + 8, at + 8 + length) });
+    at += 8 + length;
+  }
+  return patches;
 }
 
 /** Completes what a killed run left half written beside this file. Nothing to do in most cases. */
@@ -107,12 +163,11 @@ export async function finishJournal(path: string): Promise<void> {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return;
     throw error;
   }
-  const magic = Buffer.from(JOURNAL_MAGIC);
-  if (content.subarray(0, magic.length).equals(magic)) {
-    const header = content.subarray(magic.length);
+  const patches = decodeJournal(content);
+  if (patches.length > 0) {
     const file = await open(path, 'r+');
     try {
-      if (await belongsTo(file, header)) await writeAt(file, header, LEAD_BYTES);
+      if (await belongsTo(file, patches)) for (const { offset, bytes } of patches) await writeAt(file, bytes, offset);
     } finally {
       await file.close();
     }
@@ -120,17 +175,38 @@ export async function finishJournal(path: string): Promise<void> {
   await rm(journal);
 }
 
-/** Whether the main header behind this signature header is the one it has the digest of: the file may be another by now. */
-async function belongsTo(file: FileHandle, padded: Uint8Array): Promise<boolean> {
+/**
+ * Whether the file has with these patches a signature header, and behind it the main header of which that has the digest:
+ * the file may be another by now.
+ */
+async function belongsTo(file: FileHandle, patches: readonly Patch[]): Promise<boolean> {
   try {
-    const wanted = decodeSignatureHeader(padded).get('SHA256');
-    const start = LEAD_BYTES + padded.length;
-    const intro = await readAt(file, start, 16);
-    const { totalBytes } = decodeHeaderIntro(intro, 'main');
+    const intro = await readPatched(file, patches, LEAD_BYTES, 16);
+    const { totalBytes: signatureBytes } = decodeHeaderIntro(intro, 'signature');
+    const start = LEAD_BYTES + signatureBytes + signaturePadding(signatureBytes);
+    if (patches.some(({ offset, bytes }) => offset < LEAD_BYTES || offset + bytes.length > start)) return false;
+    const wanted = decodeSignatureHeader(await readPatched(file, patches, LEAD_BYTES, signatureBytes)).get('SHA256');
+    const { totalBytes } = decodeHeaderIntro(await readAt(file, start, 16), 'main');
     return wanted !== undefined && digestBytes('sha256', await readAt(file, start, totalBytes)) === wanted;
   } catch {
     return false;
   }
+}
+
+/** Bytes as they are after the patches. */
+async function readPatched(
+  file: FileHandle,
+  patches: readonly Patch[],
+  offset: number,
+  length: number,
+): Promise<Uint8Array> {
+  const bytes = await readAt(file, offset, length);
+  for (const patch of patches) {
+    const from = Math.max(offset, patch.offset);
+    const to = Math.min(offset + bytes.length, patch.offset + patch.bytes.length);
+    if (from < to) bytes.set(patch.bytes.subarray(from - patch.offset, to - patch.offset), from - offset);
+  }
+  return bytes;
 }
 
 async function rewriteFile(path: string, file: FileHandle, signed: SignedPackage): Promise<FileChange> {
