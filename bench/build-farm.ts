@@ -1,13 +1,16 @@
 /**
- * What the farm itself costs: tasks per second against slots on both stores, time until a lost task is done over, and how
- * long a mass rebuild of 25,000 sources on 4 arches would take with given machines (simulated, from a real plan).
+ * What the farm itself costs: tasks per second against slots on both stores and against worker processes, time until a lost task is
+ * done over, and how long a mass rebuild of 25,000 sources on 4 arches would take with given machines (simulated, from a real plan).
  *
  *     node --import tsx bench/build-farm.ts
  */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 import { type Farm, type FarmStore, openFarm, planBuild, startWorker } from '@distrokit/build';
 import { startPostgres } from '../test/build/postgres.js';
 import { sequence, syntheticDistribution } from './build-distribution.js';
@@ -18,6 +21,7 @@ const server = await startPostgres(join(scratch, 'postgres'));
 try {
   await measure('PGlite', { kind: 'pglite' }, join(scratch, 'pglite'));
   await measure('PostgreSQL', { kind: 'postgres', url: server.url }, join(scratch, 'pg'));
+  for (const count of [1, 2, 4, 8]) await measureProcesses(server.url, join(scratch, 'processes'), count);
 } finally {
   await server.stop();
   await rm(scratch, { recursive: true, force: true });
@@ -36,6 +40,61 @@ async function measure(name: string, store: FarmStore, folder: string): Promise<
   stop.abort();
   await coordination;
   await backlog(farm, name);
+  await farm[Symbol.asyncDispose]();
+}
+
+/** Worker processes of four slots each: empty tasks per second, and how long after a kill -9 the tasks of one are begun again. */
+async function measureProcesses(url: string, folder: string, count: number): Promise<void> {
+  const farm = await openFarm({ store: { kind: 'postgres', url }, folder, leaseMs: 2_000, window: 64 });
+  const stop = new AbortController();
+  const coordination = farm.run({ signal: stop.signal, intervalMs: 50 });
+  const script = fileURLToPath(new URL('../test/faults/build-farm-process.ts', import.meta.url));
+  const children: ChildProcess[] = await Promise.all(
+    Array.from({ length: count }, async (_, at) => {
+      const argv = ['--import', 'tsx', script, 'worker', url, folder, `p${count}-${at}`];
+      const child = spawn(process.execPath, argv, { stdio: ['ignore', 'pipe', 'inherit'] });
+      await once(child.stdout, 'data');
+      return child;
+    }),
+  );
+  const work = (prefix: string, tasks: number, ms: number) =>
+    farm.submit(
+      Array.from({ length: tasks }, (_, at) => ({
+        id: `${prefix}-${count}-${at}`,
+        queue: 'x86_64',
+        payload: { ms, hangs: false },
+      })),
+    );
+  const started = performance.now();
+  await work('many', 400, 0);
+  await farm.idle();
+  const perSecond = (400 * 1_000) / (performance.now() - started);
+
+  // As many long tasks as there are slots: the killed process holds four of them.
+  await work('long', count * 4, 1_500);
+  while (((await farm.counts()).running ?? 0) < count * 4) await sleep(10);
+  const [victim] = children;
+  victim?.kill('SIGKILL');
+  const killed = performance.now();
+  let again = 0;
+  const reading = new AbortController();
+  // With one process nobody is left to begin again: then another is started when the lease has ended.
+  if (count === 1) {
+    const argv = ['--import', 'tsx', script, 'worker', url, folder, `p${count}-next`];
+    children.push(spawn(process.execPath, argv, { stdio: ['ignore', 'ignore', 'inherit'] }));
+  }
+  for await (const event of farm.events({ signal: reading.signal, intervalMs: 20 })) {
+    if (event.task.startsWith(`long-${count}-`) && event.state === 'running' && event.attempt === 2) again += 1;
+    if (again === 4) reading.abort();
+  }
+  const recoveryMs = performance.now() - killed;
+  await farm.idle();
+  console.log(
+    `PostgreSQL, ${count} worker processes of 4 slots: ${perSecond.toFixed(0)} empty tasks per second; all tasks of a killed one begun again after ${recoveryMs.toFixed(0)} ms (lease 2000 ms)`,
+  );
+  for (const child of children) child.kill('SIGKILL');
+  stop.abort();
+  await coordination;
   await farm[Symbol.asyncDispose]();
 }
 

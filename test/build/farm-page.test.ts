@@ -88,6 +88,34 @@ test('shows queue, workers, graph and log while they change, in a real browser',
   expect(foreign).toEqual([]);
 });
 
+test('says why a task failed, follows the end of a log, and leaves the keyboard where it is', async () => {
+  await page.goto(url);
+  await using _worker = startWorker(farm, {
+    name: 'machine-2',
+    queues: ['s390x'],
+    slots: 1,
+    pollMs: 20,
+    work: async (task) => {
+      for (let line = 1; line <= 150; line += 1) task.onLog(`line ${line} of ${task.id}`);
+      throw new Error('exit status 1: <i>hello.c</i> does not compile');
+    },
+  });
+  await page
+    .locator('#tasks tr.failed', { hasText: 'other' })
+    .getByText('unknown: exit status 1: <i>hello.c</i> does not compile')
+    .waitFor();
+  await page.getByRole('button', { name: 'other', exact: true }).click();
+  await page.locator('#log', { hasText: 'line 150 of other' }).waitFor();
+  const below = (): Promise<number> =>
+    page.locator('#log').evaluate((log) => log.scrollHeight - log.scrollTop - log.clientHeight);
+  expect(await below()).toBeLessThan(8);
+  // A change of state draws the table anew.
+  await farm.submit([{ id: 'later', queue: 'nobody' }]);
+  await page.locator('#tasks tr', { hasText: 'later' }).waitFor();
+  expect(await page.evaluate('document.activeElement.dataset.task')).toBe('other');
+  expect(foreign).toEqual([]);
+});
+
 test('answers only what it is asked for, and changes nothing', async () => {
   expect((await fetch(new URL('nowhere', url))).status).toBe(404);
   expect((await fetch(url, { method: 'POST' })).status).toBe(405);
