@@ -10,6 +10,7 @@ import { type FoundPatchOrigin, parsePatchOrigin } from './patch-origin.js';
 import { readSmallFile } from './small-file.js';
 import { mapFiles, readTreeSpec } from './source-tree.js';
 import type { SpecEnvironment } from './spec-macro.js';
+import type { SpecSource } from './spec-sources.js';
 
 /** A patch of a source, with its identity. */
 export interface DescribedPatch {
@@ -66,11 +67,7 @@ export async function describeSource(tree: SourceTree, options: DescribeSourceOp
     const file = patch.file.known ? byName.get(patch.file.value) : undefined;
     return file ? [{ patch, path: file.path, sizeBytes: file.sizeBytes }] : [];
   });
-  const patches = await mapFiles(listed, async ({ patch, path, sizeBytes }): Promise<DescribedPatch> => {
-    options.signal?.throwIfAborted();
-    const place = `${tree.directory}/${path}`;
-    // The shared bytes of a small file are used up before the next await.
-    const bytes = readSmallFile(place, sizeBytes) ?? (await readLargePatch(place));
+  const describe = (patch: SpecSource, path: string, bytes: Buffer): DescribedPatch => {
     const comment = commentAbove(lines, patch.line);
     const head = headOf(bytes);
     const origin = parsePatchOrigin(comment) ?? parsePatchOrigin(head);
@@ -78,6 +75,13 @@ export async function describeSource(tree: SourceTree, options: DescribeSourceOp
     const cves = [...new Set([...named, ...(origin?.cves ?? [])].map((cve) => cve.toUpperCase()))].sort();
     const described = { file: baseName(path), number: patch.number, identity: patchIdentity(bytes), cves };
     return origin ? { ...described, origin } : described;
+  };
+  const patches = await mapFiles(listed, ({ patch, path, sizeBytes }) => {
+    options.signal?.throwIfAborted();
+    const place = `${tree.directory}/${path}`;
+    const small = readSmallFile(place, sizeBytes);
+    if (small) return describe(patch, path, small);
+    return readLargePatch(place).then((bytes) => describe(patch, path, bytes));
   });
   const patchNames = new Set(patches.map((patch) => patch.file));
   const sources = tree.files

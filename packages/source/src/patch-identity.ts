@@ -277,14 +277,41 @@ class PatchReader {
     this.#write(`+${hunk?.kind ?? 'damaged'} ${hash('sha256', data, 'hex')}`);
   }
 
-  /** `@@ -1,2 +3,4 @@`: how many lines before and after. */
+  /** `@@ -1,2 +3,4 @@`: how many lines before and after. Read by the byte: a patch has more of these than of anything else. */
   #range(): { readonly before: number; readonly after: number } | undefined {
     const start = this.#at;
     if (!this.#startsWith(start, '@@ -')) return undefined;
-    const end = this.#lineEnd();
-    const match = /^@@ -\d+(?:,(\d+))? \+\d+(?:,(\d+))? @@/.exec(this.#text(start, Math.min(end, start + 80)));
-    if (!match) this.#at = start;
-    return match ? { before: Number(match[1] ?? 1), after: Number(match[2] ?? 1) } : undefined;
+    this.#at += 4;
+    const before = this.#counts();
+    if (before !== undefined && this.#startsWith(this.#at, ' +')) {
+      this.#at += 2;
+      const after = this.#counts();
+      if (after !== undefined && this.#startsWith(this.#at, ' @@')) {
+        this.#lineEnd();
+        return { before, after };
+      }
+    }
+    this.#at = start;
+    return undefined;
+  }
+
+  /** The count of `12,3`; 1 where only a line is named. */
+  #counts(): number | undefined {
+    if (this.#number() === undefined) return undefined;
+    if (this.#bytes[this.#at] !== COMMA) return 1;
+    this.#at++;
+    return this.#number();
+  }
+
+  #number(): number | undefined {
+    let value = 0;
+    const start = this.#at;
+    for (; this.#at < start + 10; this.#at++) {
+      const digit = (this.#bytes[this.#at] ?? 0) - ZERO;
+      if (digit < 0 || digit > 9) break;
+      value = value * 10 + digit;
+    }
+    return this.#at === start ? undefined : value;
   }
 
   /** Ends the line that begins here; gives the index of its end. */
@@ -339,7 +366,9 @@ const RETURN = 0x0d;
 const TAB = 0x09;
 const SPACE = 0x20;
 const PLUS = 0x2b;
+const COMMA = 0x2c;
 const MINUS = 0x2d;
+const ZERO = 0x30;
 const AT = 0x40;
 const LETTER_B = 0x42;
 const LETTER_D = 0x64;

@@ -43,9 +43,13 @@ export async function readSourceTree(directory: string, options: ReadTreeOptions
   if (paths.includes(retirementFile)) throw await retired(directory);
   const spec = options.spec ?? findSpec(directory, paths);
   if (!paths.includes(spec)) throw badTree(directory, `the spec ${quote(spec)}`, 'no such file');
-  const files = await mapFiles(paths, async (path): Promise<SourceFile> => {
-    const { sha256, sizeBytes } = await digestFile(`${directory}/${path}`, options);
-    return { path, sha256, sizeBytes, from: options.from?.get(path) ?? options.origin };
+  const files = await mapFiles(paths, (path): SourceFile | Promise<SourceFile> => {
+    options.signal?.throwIfAborted();
+    const place = `${directory}/${path}`;
+    const from = options.from?.get(path) ?? options.origin;
+    const small = readSmallFile(place);
+    if (small) return { path, sha256: hash('sha256', small, 'hex'), sizeBytes: small.length, from };
+    return digestFile(place, options).then((digested) => ({ path, ...digested, from }));
   });
   const parsed = parseSpec(await readSpecText(join(directory, spec)));
   const nevr = parsed.nevr(options.environment);
@@ -70,29 +74,25 @@ export function findSpec(where: string, paths: readonly string[]): string {
 /** Results in the order of the items, a few at a time: a disk answers several questions as fast as one. */
 export async function mapFiles<Item, Result>(
   items: readonly Item[],
-  work: (item: Item) => Promise<Result>,
+  work: (item: Item) => Result | Promise<Result>,
 ): Promise<Result[]> {
   const results = new Array<Result>(items.length);
   let next = 0;
   const worker = async (): Promise<void> => {
     for (let i = next++; i < items.length; i = next++) {
       if (i % filesPerTurn === filesPerTurn - 1) await new Promise((resolve) => setImmediate(resolve));
-      results[i] = await work(items[i]!);
+      const result = work(items[i]!);
+      // What is there already need not be waited for.
+      results[i] = result instanceof Promise ? await result : result;
     }
   };
   await Promise.all(Array.from({ length: Math.min(16, items.length) }, worker));
   return results;
 }
 
-/** sha256 and size of a file; a large one is read in pieces. */
-export async function digestFile(
-  path: string,
-  options: Abortable = {},
-): Promise<{ sha256: string; sizeBytes: number }> {
+/** sha256 and size of a large file, read in pieces. */
+async function digestFile(path: string, options: Abortable = {}): Promise<{ sha256: string; sizeBytes: number }> {
   const { signal } = options;
-  signal?.throwIfAborted();
-  const small = readSmallFile(path);
-  if (small) return { sha256: hash('sha256', small, 'hex'), sizeBytes: small.length };
   const digest = createHash('sha256');
   let sizeBytes = 0;
   for await (const chunk of createReadStream(path, { highWaterMark: 1 << 18, ...(signal ? { signal } : {}) })) {
