@@ -133,6 +133,10 @@ test('a journal that is cut off, empty or of another kind is thrown away', async
     whole.subarray(0, -1),
     journalOf(0, before.subarray(0, 200)),
   ];
+  // Two stretches in the wrong order.
+  odd.push(
+    Buffer.concat([journalOf(3000, before.subarray(3000, 3100)), journalOf(96, before.subarray(96, 200)).subarray(29)]),
+  );
   for (const journal of odd) {
     await writeFile(binary, before);
     await writeFile(join(binary, '..', '.odd-1.0-1.noarch.rpm.signing'), journal);

@@ -98,12 +98,24 @@ async function writeInPlace(path: string, file: FileHandle, signed: SignedPackag
     await rm(`${journal}.part`, { force: true });
     throw error;
   }
-  for (const { offset, bytes } of patches) await writeAt(file, bytes, offset);
+  const writtenBytes = await applyPatches(file, patches);
   await rm(journal);
-  return { inPlace: true, writtenBytes: patches.reduce((sum, { bytes }) => sum + bytes.length, content.length) };
+  return { inPlace: true, writtenBytes: content.length + writtenBytes };
 }
 
-/** Equal bytes between two changes that are worth two writes. */
+/**
+ * Writes the patches and what lies between them, and says how many bytes those are. One write: a kill between two of them
+ * would leave a file that is neither the old nor the new one until the journal is played.
+ */
+async function applyPatches(file: FileHandle, patches: readonly Patch[]): Promise<number> {
+  const start = patches[0]!.offset;
+  const last = patches.at(-1)!;
+  const bytes = await readPatched(file, patches, start, last.offset + last.bytes.length - start);
+  await writeAt(file, bytes, start);
+  return bytes.length;
+}
+
+/** Equal bytes between two changes that are worth two entries of a journal. */
 const WORTH_A_GAP = 256;
 
 /** The stretches that change: in between lie the reserved zeros, most of a signature header. */
@@ -137,14 +149,15 @@ function encodeJournal(patches: readonly Patch[]): Buffer {
   return Buffer.concat([JOURNAL_MAGIC, ...parts]);
 }
 
-/** No patch when it is no journal. */
+/** No patch when it is no journal, whose patches come in order. */
 function decodeJournal(content: Buffer): Patch[] {
   const patches: Patch[] = [];
   if (!content.subarray(0, JOURNAL_MAGIC.length).equals(JOURNAL_MAGIC)) return [];
   for (let at = JOURNAL_MAGIC.length; at < content.length; ) {
     if (at + 8 > content.length) return [];
     const [offset, length] = [content.readUInt32BE(at), content.readUInt32BE(at + 4)];
-    if (length > content.length - at - 8) return [];
+    const before = patches.at(-1);
+    if (length > content.length - at - 8 || (before && offset < before.offset + before.bytes.length)) return [];
     patches.push({ offset, bytes: content.subarray(at + 8, at + 8 + length) });
     at += 8 + length;
   }
@@ -167,7 +180,7 @@ export async function finishJournal(path: string): Promise<void> {
   if (patches.length > 0) {
     const file = await open(path, 'r+');
     try {
-      if (await belongsTo(file, patches)) for (const { offset, bytes } of patches) await writeAt(file, bytes, offset);
+      if (await belongsTo(file, patches)) await applyPatches(file, patches);
     } finally {
       await file.close();
     }
