@@ -66,14 +66,11 @@ const folders = [makeTree('a', 0, false), makeTree('b', 20, true)];
 const origin: Origin = { kind: 'directory', where: 'bench', terms: 'own' };
 
 async function ours(): Promise<string> {
-  const [a, b] = await Promise.all(
-    folders.map(async (folder, i) => {
-      const tree = await readSourceTree(folder, { origin, ref: 'bench' });
-      return describeSource(tree, { label: String(i) });
-    }),
-  );
+  const [treeA, treeB] = await Promise.all(folders.map((folder) => readSourceTree(folder, { origin, ref: 'bench' })));
+  const a = await describeSource(treeA!, { label: 'a' });
+  const b = await describeSource(treeB!, { label: 'b', known: [a] });
   const counts = new Map<string, number>();
-  for (const { relation } of compareSources(a!, b!).patches) counts.set(relation, (counts.get(relation) ?? 0) + 1);
+  for (const { relation } of compareSources(a, b).patches) counts.set(relation, (counts.get(relation) ?? 0) + 1);
   return [...counts].map(([relation, number]) => `${number} ${relation}`).join(', ');
 }
 

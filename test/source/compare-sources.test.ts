@@ -118,6 +118,30 @@ test('tells same, renumbered, context only, rebased and lonely patches apart', (
   expect(comparison.specDiff).toContain('-Version: 1.0\n+Version: 1.1\n');
 });
 
+test('patches that another description has byte for byte are not read again, and described the same', async () => {
+  const patch = 'From 1\nSee https://example.org/commit/1 for CVE-2024-3333\n\n--- a/x\n+++ b/x\n@@ -1 +1 @@\n-a\n+b\n';
+  const known = await describe('Known', '1', {
+    'Patch1:one.patch': patch,
+    'Patch2:two.patch': patch.replace('+b', '+c'),
+  });
+  const directory = mkdtempSync(join(root, 'tree-'));
+  const spec =
+    'Name: hello\nVersion: 1\nRelease: 1\n# Origin: vendor, https://example.org/vendor\nPatch7: CVE-2024-4444.patch\n';
+  writeFileSync(join(directory, 'hello.spec'), spec);
+  writeFileSync(join(directory, 'CVE-2024-4444.patch'), patch);
+  const tree = await readSourceTree(directory, { origin, ref: 'x' });
+  const read = await describeSource(tree, { label: 'x' });
+  // Whoever reads it now finds something else.
+  writeFileSync(join(directory, 'CVE-2024-4444.patch'), 'gone');
+  const reused = await describeSource(tree, { label: 'x', known: [known] });
+  expect(reused).toEqual(read);
+  expect(reused.patches[0]).toMatchObject({
+    origin: { kind: 'vendor', url: 'https://example.org/vendor' },
+    cves: ['CVE-2024-3333', 'CVE-2024-4444'],
+    head: { origin: { url: 'https://example.org/commit/1' }, cves: ['CVE-2024-3333'] },
+  });
+});
+
 test('a source is the same as itself', () => {
   const comparison = compareSources(a, a);
   expect(new Set(comparison.patches.map((patch) => patch.relation))).toEqual(new Set(['same']));

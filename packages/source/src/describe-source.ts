@@ -10,17 +10,20 @@ import { type FoundPatchOrigin, parsePatchOrigin } from './patch-origin.js';
 import { readSmallFile } from './small-file.js';
 import { mapFiles, readTreeSpec } from './source-tree.js';
 import type { SpecEnvironment } from './spec-macro.js';
-import type { SpecSource } from './spec-sources.js';
 
 /** A patch of a source, with its identity. */
 export interface DescribedPatch {
   readonly file: string;
   readonly number: number;
+  /** Of the file, byte for byte. */
+  readonly sha256: string;
   readonly identity: PatchIdentity;
   /** From the comment above the tag, else from the patch's own head. */
   readonly origin?: FoundPatchOrigin | undefined;
   /** From file name, comment and head; upper case, sorted. */
   readonly cves: readonly string[];
+  /** What its own head says, whatever the spec says of it. */
+  readonly head: { readonly origin?: FoundPatchOrigin | undefined; readonly cves: readonly string[] };
 }
 
 /** One entry of a changelog. */
@@ -48,6 +51,8 @@ export interface DescribeSourceOptions extends Abortable {
   readonly label: string;
   /** What `%{?dist}` and the like stand for. */
   readonly environment?: SpecEnvironment | undefined;
+  /** The same package from elsewhere: patches that it has byte for byte are not read again. */
+  readonly known?: readonly SourceDescription[] | undefined;
 }
 
 const maxPatchBytes = 64 * 2 ** 20;
@@ -65,24 +70,29 @@ export async function describeSource(tree: SourceTree, options: DescribeSourceOp
   const byName = new Map(tree.files.map((file) => [baseName(file.path), file]));
   const listed = spec.patches(options.environment).flatMap((patch) => {
     const file = patch.file.known ? byName.get(patch.file.value) : undefined;
-    return file ? [{ patch, path: file.path, sizeBytes: file.sizeBytes }] : [];
+    return file ? [{ patch, ...file }] : [];
   });
-  const describe = (patch: SpecSource, path: string, bytes: Buffer): DescribedPatch => {
-    const comment = commentAbove(lines, patch.line);
-    const head = headOf(bytes);
-    const origin = parsePatchOrigin(comment) ?? parsePatchOrigin(head);
-    const named = [baseName(path), comment, head].flatMap((where) => where.match(cvePattern) ?? []);
-    const cves = [...new Set([...named, ...(origin?.cves ?? [])].map((cve) => cve.toUpperCase()))].sort();
-    const described = { file: baseName(path), number: patch.number, identity: patchIdentity(bytes), cves };
-    return origin ? { ...described, origin } : described;
-  };
-  const patches = await mapFiles(listed, ({ patch, path, sizeBytes }) => {
-    options.signal?.throwIfAborted();
-    const place = `${tree.directory}/${path}`;
-    const small = readSmallFile(place, sizeBytes);
-    if (small) return describe(patch, path, small);
-    return readLargePatch(place).then((bytes) => describe(patch, path, bytes));
-  });
+  const known = new Map(options.known?.flatMap(({ patches }) => patches).map((patch) => [patch.sha256, patch]));
+  const patches = await mapFiles(
+    listed,
+    ({ patch, path, sha256, sizeBytes }): DescribedPatch | Promise<DescribedPatch> => {
+      options.signal?.throwIfAborted();
+      const file = baseName(path);
+      const comment = commentAbove(lines, patch.line);
+      const describe = ({ identity, head }: Pick<DescribedPatch, 'identity' | 'head'>): DescribedPatch => {
+        const origin = parsePatchOrigin(comment) ?? head.origin;
+        const cves = cvesIn(file, comment, ...head.cves, ...(origin?.cves ?? []));
+        const described = { file, number: patch.number, sha256, identity, cves, head };
+        return origin ? { ...described, origin } : described;
+      };
+      const seen = known.get(sha256);
+      if (seen) return describe(seen);
+      const place = `${tree.directory}/${path}`;
+      // The shared bytes of a small file are used up before the next one is read.
+      const small = readSmallFile(place, sizeBytes);
+      return small ? describe(readPatch(small)) : readLargePatch(place).then((bytes) => describe(readPatch(bytes)));
+    },
+  );
   const patchNames = new Set(patches.map((patch) => patch.file));
   const sources = tree.files
     .filter((file) => file.path !== tree.spec && !patchNames.has(baseName(file.path)) && !isList(file.path))
@@ -90,6 +100,17 @@ export async function describeSource(tree: SourceTree, options: DescribeSourceOp
   const changelog = spec.changelog.map(({ heading, text: body, cves }) => ({ heading, text: body, cves }));
   const nevr = spec.nevr(options.environment) ?? tree.nevr;
   return { label: options.label, nevr, sources, patches, changelog, spec: text };
+}
+
+function readPatch(bytes: Buffer): Pick<DescribedPatch, 'identity' | 'head'> {
+  const text = headOf(bytes);
+  const origin = parsePatchOrigin(text);
+  const cves = cvesIn(text);
+  return { identity: patchIdentity(bytes), head: origin ? { origin, cves } : { cves } };
+}
+
+function cvesIn(...texts: readonly string[]): string[] {
+  return [...new Set(texts.flatMap((text) => text.match(cvePattern) ?? []).map((cve) => cve.toUpperCase()))].sort();
 }
 
 async function readLargePatch(path: string): Promise<Buffer> {
