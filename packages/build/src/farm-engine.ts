@@ -33,6 +33,11 @@ export interface Engine {
   /** Hands tasks to a queue. */
   send(queue: string, tasks: readonly { readonly id: string; readonly priority: number }[]): Promise<void>;
   take(queue: string): Promise<Delivery | undefined>;
+  /**
+   * Tasks that are on their way: handed in and to be delivered at once, or just delivered. One that the engine counts on for a later
+   * time (its server's clock was set back) is not.
+   */
+  underway(): Promise<ReadonlySet<string>>;
   /** The delivery has arrived: it is not repeated. */
   settle(queue: string, job: string): Promise<void>;
   close(): Promise<void>;
@@ -93,6 +98,15 @@ export async function openEngine(store: FarmStore): Promise<Engine> {
       await ensure(queue);
       const [job] = await boss.fetch<{ readonly task: string }>(queue);
       return job === undefined ? undefined : { job: job.id, task: job.data.task };
+    },
+    underway: async () => {
+      const { rows } = await boss.getDb().executeSql(
+        `select distinct data->>'task' as task from distrokit_queue.job
+           where (state in ('created', 'retry') and start_after <= now())
+              or (state = 'active' and started_on between now() - interval '1 minute' and now())`,
+        [],
+      );
+      return new Set((rows as { readonly task: string }[]).map((row) => row.task));
     },
     settle: async (queue, job) => {
       await boss.complete(queue, job);

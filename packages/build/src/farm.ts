@@ -87,6 +87,8 @@ export class Farm implements AsyncDisposable {
   readonly results: ResultStore;
   readonly #leases: LeaseWatch<HeldClaim>;
   readonly #deliveries: LeaseWatch;
+  /** Grows with each question to the engine, so that the next one is not asked before its time. */
+  #deliveryChecks = 0;
 
   constructor(engine: Engine, options: FarmOptions) {
     this.#engine = engine;
@@ -164,8 +166,14 @@ export class Farm implements AsyncDisposable {
   async coordinate(): Promise<number> {
     const held = await this.store.held();
     await this.store.takeBack(this.#leases.look(held, performance.now()));
-    const queued = (await this.store.queued()).map((id) => ({ id, token: '', beats: 0 }));
-    await this.store.requeue(this.#deliveries.look(queued, performance.now()).map(({ id }) => id));
+    const queued = (await this.store.queued()).map((id) => ({ id, token: '', beats: this.#deliveryChecks }));
+    const unclaimed = this.#deliveries.look(queued, performance.now()).map(({ id }) => id);
+    if (unclaimed.length > 0) {
+      // Long in the queue is not lost: the machines may be busy for hours. Only what the engine does not have goes in again.
+      const underway = await this.#engine.underway();
+      this.#deliveryChecks += 1;
+      await this.store.requeue(unclaimed.filter((id) => !underway.has(id)));
+    }
     const picked = await this.store.pick(this.#window);
     for (const queue of new Set(picked.map((task) => task.queue))) {
       await this.#engine.send(
