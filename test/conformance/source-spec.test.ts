@@ -186,7 +186,9 @@ if (!corpusPresent) {
           encoding: 'latin1',
           maxBuffer: 1 << 26,
         });
-        return stdout.split('\n').filter((line) => line.trim() !== '');
+        // Some specs ask for the time of day.
+        const still = stdout.replace(/\d{4}-\d\d-\d\d-\d\d:\d\d:\d\d|\d\d:\d\d:\d\d/g, 'TIME');
+        return still.split('\n').filter((line) => line.trim() !== '');
       } catch {
         return undefined;
       }
