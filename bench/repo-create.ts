@@ -1,106 +1,177 @@
 /**
- * Making and updating repodata, against createrepo_c over the same folder in the same run: all documents anew (our default,
- * and gzip against its gzip), and an update in which nothing or one package in a hundred changed.
+ * Making and updating repodata, against createrepo_c over the same folder in the same run: that of this Debian, and that of a
+ * newer one where a root of it is at hand (`scripts/newer-debian.ts`).
  *
- * Ours is a library call in a process that runs already, theirs is a process, as people use them. Files are in the page
- * cache. Ours is the compiled package, since only that has a file its threads can start with; they work from 4,000
- * packages. Rounds alternate; the ratio is the median of the pairwise ratios of time (below 1: ours is faster). Our primary,
- * filelists and other are compared with theirs byte for byte.
+ * Whole processes on both sides, start included; one case is a library call in a process that runs already. Files are in the
+ * page cache. Ours is the compiled package. Rounds alternate; the ratio is the median of the pairwise ratios of time (below 1:
+ * ours is faster). Where both write gzip, primary, filelists and other are compared byte for byte; but not with a newer
+ * createrepo_c, whose library no longer writes attributes beyond ASCII as character references.
  *
- *     node --import tsx bench/repo-create.ts [folder | packages = 2000] [rounds = 5]
+ *     node --import tsx bench/repo-create.ts [folder | packages = 3000] [rounds = 5]
  */
-import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, utimesSync } from 'node:fs';
+import { execFileSync, spawnSync } from 'node:child_process';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  utimesSync,
+} from 'node:fs';
 import { loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { gunzipSync } from 'node:zlib';
+import type { CreateRepositoryOptions } from '@distrokit/repo/node';
 import { median } from './c-peer.js';
 import { machinePackages } from './machine-packages.js';
 
+const script = fileURLToPath(new URL('create-process.mjs', import.meta.url));
 const compiled = new URL('../packages/repo/dist/node.js', import.meta.url).href;
 const { createRepository, packagePaths } = (await import(compiled)) as typeof import('@distrokit/repo/node');
 
-const [subject = '2000', roundsText = '5'] = process.argv.slice(2);
+const [subject = '3000', roundsText = '5'] = process.argv.slice(2);
 const rounds = Number(roundsText);
 const work = mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'distrokit-bench-'));
+
+/** A createrepo_c. `inside` is what it calls a path of the working folder. */
+interface Peer {
+  readonly version: string;
+  readonly command: readonly string[];
+  readonly inside: (path: string) => string;
+}
+
+interface Case {
+  readonly title: string;
+  readonly ours: Partial<CreateRepositoryOptions>;
+  readonly theirs: readonly string[];
+  /** Done before each run of either side. */
+  readonly before?: () => void;
+  /** In this process, which has made repodata before. */
+  readonly inProcess?: boolean;
+}
+
+const newerRoot = '/var/cache/distrokit/newer-debian';
+const mounts: string[] = [];
 try {
   const folder = existsSync(subject) ? subject : join(work, 'packages');
   if (folder !== subject) await machinePackages(folder, Number(subject), 8192);
-  await run(folder);
+  const few = join(work, 'few');
+  mkdirSync(few);
+  const paths = (await packagePaths(folder)).sort();
+  for (const path of paths.slice(0, 20)) cpSync(join(folder, path), join(few, path), { preserveTimestamps: true });
+  for (const peer of peers(folder)) {
+    console.log(
+      `${paths.length} packages, createrepo_c ${peer.version}, Node ${process.versions.node}, load ${loadavg()[0]?.toFixed(1)}`,
+    );
+    for (const each of casesFor(peer, folder, paths)) await compare(peer, folder, each);
+    await compare(peer, few, { title: '20 packages, as a command', ours: {}, theirs: [] });
+    await compare(peer, few, { title: '20 packages, as a call', ours: {}, theirs: [], inProcess: true });
+  }
 } finally {
+  for (const mount of mounts.reverse()) spawnSync('umount', [mount]);
   rmSync(work, { recursive: true, force: true });
 }
 
-async function run(folder: string): Promise<void> {
-  const paths = await packagePaths(folder);
-  const version = execFileSync('createrepo_c', ['--version'], { encoding: 'utf8' }).trim();
-  console.log(
-    `repodata of ${paths.length} packages, against createrepo_c ${version}, load ${loadavg()[0]?.toFixed(1)}`,
-  );
+function* peers(folder: string): Generator<Peer> {
+  const versionOf = (command: readonly string[]): string =>
+    /\d+\.\d+\.\d+/.exec(
+      execFileSync(command[0] as string, [...command.slice(1), '--version'], { encoding: 'utf8' }),
+    )?.[0] ?? '';
+  const here = ['createrepo_c'];
+  yield { version: versionOf(here), command: here, inside: (path) => path };
+  if (!existsSync(join(newerRoot, 'usr/bin/createrepo_c'))) return;
+  for (const place of new Set([work, folder])) {
+    mkdirSync(join(newerRoot, place), { recursive: true });
+    execFileSync('mount', ['--bind', place, join(newerRoot, place)]);
+    mounts.push(join(newerRoot, place));
+  }
+  const there = ['chroot', newerRoot, 'createrepo_c'];
+  yield { version: versionOf(there), command: there, inside: (path) => path };
+}
+
+function casesFor(peer: Peer, folder: string, paths: readonly string[]): Case[] {
+  const isNewer = !peer.version.startsWith('0.');
   const changed = paths.filter((_, index) => index % 100 === 0);
   let second = 1_700_000_000;
   const touch = (): void => {
     second++;
     for (const path of changed) utimesSync(join(folder, path), second, second);
   };
-  await compare(folder, 'all anew, ours zstd 3, theirs gzip', 'zst', []);
-  await compare(folder, 'the same, ours without threads', 'zst', [], undefined, false, 0);
-  await compare(folder, 'all anew, gzip 6 on both sides', 'gz', []);
-  await compare(folder, 'all anew, theirs with its defaults (gzip and sqlite)', 'zst', [], () => undefined, true);
-  await compare(folder, 'update, nothing changed', 'gz', ['--update']);
-  await compare(folder, 'update, one in a hundred changed', 'gz', ['--update'], touch);
+  const plain = isNewer ? [] : ['--no-database'];
+  const gzip = [...plain, '--general-compress-type', 'gz'];
+  const all: Case[] = [
+    { title: 'all anew, ours zstd 3, theirs with its defaults', ours: {}, theirs: [] },
+    { title: 'the same, ours without threads', ours: { threads: 0 }, theirs: [] },
+    { title: 'the same, theirs with 2 workers', ours: {}, theirs: ['--workers', '2'] },
+    { title: 'all anew, gzip 6 on both sides', ours: { compression: 'gz' }, theirs: gzip },
+    { title: 'update, nothing changed', ours: { update: true }, theirs: [...plain, '--update'] },
+    {
+      title: 'update, one in a hundred changed',
+      ours: { update: true },
+      theirs: [...plain, '--update'],
+      before: touch,
+    },
+    {
+      title: 'the same, gzip on both sides',
+      ours: { update: true, compression: 'gz' },
+      theirs: [...gzip, '--update'],
+      before: touch,
+    },
+  ];
+  if (!isNewer) return all;
+  return [...all, { title: 'all anew, zstd 10 on both sides', ours: { compressionLevel: 10 }, theirs: [] }];
 }
 
-async function compare(
-  folder: string,
-  title: string,
-  compression: 'gz' | 'zst',
-  options: readonly string[],
-  before: () => void = () => undefined,
-  defaults = false,
-  threads = 2,
-): Promise<void> {
-  const [ours, theirs] = [join(work, 'ours'), join(work, 'theirs')];
-  for (const path of [ours, theirs]) {
+async function compare(peer: Peer, folder: string, { title, ours, theirs, before, inProcess }: Case): Promise<void> {
+  const [mine, other] = [join(work, 'ours'), join(work, 'theirs')];
+  for (const path of [mine, other]) {
     rmSync(path, { recursive: true, force: true });
     mkdirSync(path);
   }
+  const options = { outputFolder: mine, plainNames: true, duplicates: 'keep', ...ours } as const;
   const ratios: number[] = [];
   const times: [number[], number[]] = [[], []];
+  let memory = '';
   for (let round = -1; round < rounds; round++) {
-    before();
+    before?.();
     const start = performance.now();
-    await createRepository(folder, {
-      revision: '1',
-      timestamp: new Date(1000),
-      outputFolder: ours,
-      compression,
-      plainNames: true,
-      duplicates: 'keep',
-      update: options.includes('--update'),
-      threads,
-    });
+    if (inProcess) await createRepository(folder, { revision: '1', timestamp: new Date(1000), ...options });
+    else
+      memory = execFileSync(process.execPath, [script, folder, JSON.stringify(options)], { encoding: 'utf8' }).trim();
     const middle = performance.now();
-    const more = defaults ? [] : ['--no-database', '--simple-md-filenames'];
-    execFileSync('createrepo_c', ['-q', ...more, ...options, '-o', theirs, folder], {
-      stdio: ['ignore', 'ignore', 'ignore'],
-    });
+    const [command = '', ...first] = peer.command;
+    const more = [...theirs, '--simple-md-filenames', '-o', peer.inside(other), peer.inside(folder)];
+    execFileSync(command, [...first, '-q', ...more], { stdio: ['ignore', 'ignore', 'ignore'] });
     const end = performance.now();
-    // The first round warms up.
+    // The first round warms up, and makes what an update begins with.
     if (round < 0) continue;
     ratios.push((middle - start) / (end - middle));
     times[0].push(middle - start);
     times[1].push(end - middle);
   }
   const [our, their] = times.map((list) => `${Math.round(median(list))} ms`);
-  console.log(`  ${title}: ours ${our}, theirs ${their}, ratio ${median(ratios).toFixed(2)}`);
-  if (compression === 'gz') {
-    for (const type of ['primary', 'filelists', 'other']) {
-      const name = readdirSync(join(theirs, 'repodata')).find((file) => file.endsWith(`${type}.xml.gz`)) ?? '';
-      const same = gunzipSync(readFileSync(join(theirs, 'repodata', name))).equals(
-        gunzipSync(readFileSync(join(ours, 'repodata', `${type}.xml.gz`))),
-      );
-      if (!same) throw new Error(`${type} differs from that of createrepo_c`);
-    }
+  const peak = inProcess ? '' : `, our peak ${memory} MiB`;
+  const sizes = [mine, other].map(documentBytes);
+  const size = `, size ${((sizes[0] as number) / (sizes[1] as number)).toFixed(2)} of theirs`;
+  console.log(`  ${title}: ours ${our}, theirs ${their}, ratio ${median(ratios).toFixed(2)}${peak}${size}`);
+  if (ours.compression === 'gz' && peer.version.startsWith('0.')) compareDocuments(mine, other);
+}
+
+/** Of the three documents. */
+function documentBytes(folder: string): number {
+  return readdirSync(join(folder, 'repodata'))
+    .filter((name) => /(primary|filelists|other)\.xml/.test(name))
+    .reduce((sum, name) => sum + statSync(join(folder, 'repodata', name)).size, 0);
+}
+
+function compareDocuments(mine: string, other: string): void {
+  for (const type of ['primary', 'filelists', 'other']) {
+    const [a, b] = [mine, other].map((folder) => gunzipSync(readFileSync(join(folder, `repodata/${type}.xml.gz`))));
+    if (a === undefined || b === undefined || !a.equals(b))
+      throw new Error(`${type} differs from that of createrepo_c`);
   }
 }

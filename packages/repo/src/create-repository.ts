@@ -6,6 +6,7 @@
 import { statSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { join, relative, sep } from 'node:path';
+import type { PackageEntry } from './block-renderer.js';
 import { directoryStore } from './directory-store.js';
 import { documentCodec, type RepositoryChecksum } from './document-writer.js';
 import { RepoError } from './errors.js';
@@ -14,7 +15,6 @@ import { cutBlocks } from './package-blocks.js';
 import type { PackageFileOptions } from './package-file.js';
 import { PackageReader, type ReadOptions } from './package-reader.js';
 import type { PackageRecord } from './package-record.js';
-import type { PackageEntry } from './package-threads.js';
 import type { RecordCacheOptions } from './record-cache.js';
 import { parseRepomd, type Repomd, type RepomdRecord } from './repomd.js';
 import { openRepository, type Repository } from './repository.js';
@@ -63,9 +63,9 @@ export interface CreateRepositoryOptions
    */
   readonly update?: boolean;
   /**
-   * Worker threads that read packages while the calling thread orders, compresses and writes. More than there are
-   * processors gain nothing; the machine is not asked. They start from 4,000 packages or 512 MiB of them, and not
-   * where this package is bundled into other code. 0: none. Default 2.
+   * Worker threads beside the calling one, which works as they do and also orders and writes. More threads than there are
+   * processors gain nothing; the machine is not asked. They start from 2,000 packages or 256 MiB of them, and not
+   * where this package is bundled into other code. 0: none. Default 1.
    */
   readonly threads?: number;
   /** Takes records from this folder, and keeps there those of packages that are read. Then no threads are used. */
@@ -105,7 +105,7 @@ export async function createRepository(folder: string, given: CreateRepositoryOp
     checksum: options.checksum ?? 'sha256',
   };
   checkRepositoryOptions(repositoryOptions);
-  const { threads = 2 } = options;
+  const { threads = 1 } = options;
   if (!Number.isSafeInteger(threads) || threads < 0 || threads > maxThreads) {
     throw new RangeError(`"threads" must be 0 to ${maxThreads}, not ${String(threads)}`);
   }
@@ -245,7 +245,7 @@ function readOptions(
   return {
     ...options,
     checksum,
-    threads: options.threads ?? 2,
+    threads: options.threads ?? 1,
     withRecords: options.onPackage !== undefined,
     ...(blocks ? { blocks: { compression, ...level } } : {}),
   };

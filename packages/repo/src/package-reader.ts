@@ -2,11 +2,12 @@
  * Packages of a folder in order, as XML: read by threads where that pays, else by the calling thread.
  */
 import { join } from 'node:path';
+import type { PackageEntry, RenderedBlock } from './block-renderer.js';
 import type { DocumentOptions } from './document-writer.js';
 import { cutBlocks } from './package-blocks.js';
 import type { PackageRecord } from './package-record.js';
 import { PackageRenderer, type RenderedFile, type RenderOptions } from './package-renderer.js';
-import { type PackageEntry, PackageThreads, type ThreadBlock, worthThreads } from './package-threads.js';
+import { PackageThreads, worthThreads } from './package-threads.js';
 import { cachedRecord, type RecordCacheOptions } from './record-cache.js';
 import {
   type DuplicateCandidate,
@@ -77,7 +78,7 @@ export class PackageReader {
   }
 
   async #fromThreads(): Promise<
-    { readonly block: ThreadBlock; readonly entries: readonly PackageEntry[] } | undefined
+    { readonly block: RenderedBlock; readonly entries: readonly PackageEntry[] } | undefined
   > {
     const entries = this.#blocks.pop();
     if (this.#threads === undefined || entries === undefined) return undefined;
@@ -127,7 +128,7 @@ function threadCompression(
 }
 
 function candidatesOf(
-  { nevras, pkgids, buildTimes }: ThreadBlock,
+  { nevras, pkgids, buildTimes }: RenderedBlock,
   entries: readonly PackageEntry[],
 ): DuplicateCandidate[] {
   const names = nevras.split('\0');
@@ -141,7 +142,7 @@ function candidatesOf(
 }
 
 /** The packages of a block, each with its own pieces: views. */
-function packagesOf(block: ThreadBlock, entries: readonly PackageEntry[]): ReadPackage[] {
+function packagesOf(block: RenderedBlock, entries: readonly PackageEntry[]): ReadPackage[] {
   const places = [0, 0, 0];
   return candidatesOf(block, entries).map((candidate, at) => {
     const [primary, filelists, other] = block.documents.map(({ open }, n) => {
