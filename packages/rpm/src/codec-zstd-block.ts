@@ -12,6 +12,7 @@ import {
   readHuffmanTable,
   singleSymbolTable,
 } from './codec-zstd-entropy.js';
+import { newZstdKernel, type SequenceTables, type ZstdKernel } from './zstd-kernel.js';
 
 /** Most bytes of a block, compressed and not. */
 export const MAX_BLOCK_BYTES = 131_072;
@@ -20,20 +21,28 @@ export const MAX_BLOCK_BYTES = 131_072;
 const margin = 16;
 /** Below this length a loop beats a call of `set` or `copyWithin`. */
 const shortCopy = 48;
-/** Loops copy four bytes at a time and may write up to three behind the end: room for them. */
-const overrun = 8;
+/** Loops copy up to sixteen bytes at a time and may write behind the end: room for them. */
+const overrun = 32;
+const scratchBytes = MAX_BLOCK_BYTES + 2 * margin;
+const literalsBytes = MAX_BLOCK_BYTES + overrun;
 
-/** What blocks of a frame share: the output so far, the last offsets, the last tables. */
+/**
+ * What blocks of a frame share: the output so far, the last offsets, the last tables. One memory holds the block at hand, its
+ * literals and the output, in this order: that of the kernel, where there is one.
+ */
 export class ZstdBlocks {
-  /** The window, and behind it what was decoded since it last moved. */
-  #out: Uint8Array = new Uint8Array(0);
-  #outView: DataView = new DataView(new ArrayBuffer(0));
-  #position = 0;
+  readonly #kernel: ZstdKernel | undefined = newZstdKernel();
+  /** Where the block at hand begins in memory, margin included. */
+  readonly #base: number = this.#kernel?.start ?? 0;
   readonly #windowBytes: number;
-  readonly #scratch = new Uint8Array(MAX_BLOCK_BYTES + 2 * margin);
-  readonly #view: DataView = new DataView(this.#scratch.buffer);
-  readonly #literals = new Uint8Array(MAX_BLOCK_BYTES + overrun);
-  readonly #literalsView: DataView = new DataView(this.#literals.buffer);
+  #scratch: Uint8Array;
+  #view: DataView;
+  #literals: Uint8Array;
+  #literalsView: DataView;
+  /** The window, and behind it what was decoded since it last moved. */
+  #out: Uint8Array;
+  #outView: DataView;
+  #position = 0;
   #offsets: [number, number, number] = [1, 4, 8];
   #huffman: HuffmanTable | undefined;
   #literalLengths: FseTable | undefined;
@@ -42,6 +51,23 @@ export class ZstdBlocks {
 
   constructor(windowBytes: number) {
     this.#windowBytes = windowBytes;
+    const start = this.#base + scratchBytes + literalsBytes;
+    const buffer = this.#kernel?.reserve(start) ?? new ArrayBuffer(start);
+    [this.#scratch, this.#literals, this.#out] = this.#parts(buffer, 0);
+    [this.#view, this.#literalsView, this.#outView] = [this.#scratch, this.#literals, this.#out].map(viewOf) as [
+      DataView,
+      DataView,
+      DataView,
+    ];
+  }
+
+  #parts(buffer: ArrayBuffer, outBytes: number): [scratch: Uint8Array, literals: Uint8Array, out: Uint8Array] {
+    const literals = this.#base + scratchBytes;
+    return [
+      new Uint8Array(buffer, this.#base, scratchBytes),
+      new Uint8Array(buffer, literals, literalsBytes),
+      new Uint8Array(buffer, literals + literalsBytes, outBytes),
+    ];
   }
 
   /** A stored block. */
@@ -79,14 +105,22 @@ export class ZstdBlocks {
     if (needed <= this.#out.length) return;
     const most = 2 * Math.max(this.#windowBytes, MAX_BLOCK_BYTES) + MAX_BLOCK_BYTES + overrun;
     if (needed <= most) {
-      const larger = new Uint8Array(Math.min(most, Math.max(needed, 2 * this.#out.length, 1 << 20)));
-      larger.set(this.#out.subarray(0, this.#position));
-      this.#out = larger;
-      this.#outView = new DataView(larger.buffer);
+      this.#grow(Math.min(most, Math.max(needed, 2 * this.#out.length, 1 << 20)));
       return;
     }
     this.#out.copyWithin(0, this.#position - this.#windowBytes, this.#position);
     this.#position = this.#windowBytes;
+  }
+
+  /** Makes the output so long. The kernel's memory grows in place. */
+  #grow(outBytes: number): void {
+    const before = [this.#scratch, this.#literals, this.#out.subarray(0, this.#position)] as const;
+    const bytes = this.#base + scratchBytes + literalsBytes + outBytes;
+    const buffer = this.#kernel?.reserve(bytes) ?? new ArrayBuffer(bytes);
+    const parts = this.#parts(buffer, outBytes);
+    if (this.#kernel === undefined) for (const [at, part] of parts.entries()) part.set(before[at] as Uint8Array);
+    [this.#scratch, this.#literals, this.#out] = parts;
+    [this.#view, this.#literalsView, this.#outView] = parts.map(viewOf) as [DataView, DataView, DataView];
   }
 
   #readLiterals(start: number, end: number): { readonly count: number; readonly next: number } {
@@ -142,7 +176,10 @@ export class ZstdBlocks {
   }
 
   /** One Huffman stream, read from its end to its start. */
-  #readHuffman({ log, entries }: HuffmanTable, start: number, end: number, from: number, to: number): void {
+  #readHuffman(table: HuffmanTable, start: number, end: number, from: number, to: number): void {
+    const { log, entries } = table;
+    const literalsAt = this.#base + scratchBytes;
+    if (this.#kernel?.huffman(table, this.#base + start, this.#base + end, literalsAt + from, literalsAt + to)) return;
     const view = this.#view;
     const literals = this.#literals;
     const mask = (1 << log) - 1;
@@ -220,8 +257,40 @@ export class ZstdBlocks {
     this.#literalLengths = lengths.table;
     this.#offsetCodes = offsets.table;
     this.#matchLengths = matches.table;
-    const used = this.#copySequences(count, matches.next, end, literalCount);
+    const used =
+      this.#kernelSequences(count, [lengths.table, offsets.table, matches.table], matches.next, end, literalCount) ??
+      this.#copySequences(count, matches.next, end, literalCount);
     this.#appendLiterals(used, literalCount);
+  }
+
+  /** Undefined without a kernel, and where it met a fault: then nothing has changed but bytes behind the output. */
+  #kernelSequences(
+    count: number,
+    tables: SequenceTables,
+    start: number,
+    end: number,
+    literalCount: number,
+  ): number | undefined {
+    const kernel = this.#kernel;
+    if (kernel === undefined) return undefined;
+    const literals = this.#base + scratchBytes;
+    const out = literals + literalsBytes;
+    kernel.offsets = this.#offsets;
+    const done = kernel.sequences(
+      count,
+      tables,
+      { start: this.#base + start, end: this.#base + end },
+      { start: literals, count: literalCount },
+      {
+        start: out + this.#position,
+        limit: out + this.#position + MAX_BLOCK_BYTES,
+        windowStart: out + Math.max(0, this.#position - this.#windowBytes),
+      },
+    );
+    if (done === undefined) return undefined;
+    this.#offsets = kernel.offsets;
+    this.#position = done.position - out;
+    return done.used;
   }
 
   /** All sequences; returns how many literals they used. The one hot loop of the decoder, hence its length. */
@@ -345,6 +414,10 @@ export class ZstdBlocks {
     this.#out.set(this.#literals.subarray(from, to), this.#position);
     this.#position += to - from;
   }
+}
+
+function viewOf(bytes: Uint8Array): DataView {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
 }
 
 /** A code of sequences: where each symbol's values begin, and how many extra bits choose among them. */

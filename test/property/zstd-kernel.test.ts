@@ -1,0 +1,86 @@
+/**
+ * The kernel that runs the loops of zstd blocks gives the bytes and the faults of the code without it. Node from 22.15 on has a
+ * decoder of its own, which is kept out here.
+ */
+import { execFileSync } from 'node:child_process';
+import zlib from 'node:zlib';
+import { decompress } from '@distrokit/rpm';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+
+type Decompress = typeof decompress;
+
+const nodeDecoder = (zlib as { createZstdDecompress?: unknown }).createZstdDecompress;
+let twin: Decompress;
+beforeAll(async () => {
+  Object.assign(zlib, { createZstdDecompress: undefined });
+  vi.stubGlobal('WebAssembly', undefined);
+  vi.resetModules();
+  twin = (await import('@distrokit/rpm')).decompress;
+});
+afterAll(() => {
+  Object.assign(zlib, { createZstdDecompress: nodeDecoder });
+  vi.unstubAllGlobals();
+});
+
+/** What comes out, and the fault it ends with. Without WebAssembly for the twin, with it for the kernel. */
+async function outcome(decode: Decompress, stored: Uint8Array, withWebAssembly: boolean): Promise<unknown> {
+  if (withWebAssembly) vi.unstubAllGlobals();
+  else vi.stubGlobal('WebAssembly', undefined);
+  const parts: Uint8Array[] = [];
+  try {
+    const input = (async function* () {
+      yield stored;
+    })();
+    for await (const part of decode(input, 'zstd', { maxBytes: 1 << 24 })) parts.push(part.slice());
+    return { open: Buffer.concat(parts) };
+  } catch (error) {
+    const { code, message, cause } = error as { code?: string; message: string; cause?: { message?: string } };
+    return { open: Buffer.concat(parts), code, message, cause: cause?.message };
+  }
+}
+
+async function expectSame(stored: Uint8Array): Promise<Buffer> {
+  const kernel = await outcome(decompress, stored, true);
+  const expected = await outcome(twin, stored, false);
+  // Comparing megabytes as values takes a second each.
+  const { open, ...rest } = kernel as { open: Buffer };
+  const { open: expectedOpen, ...expectedRest } = expected as { open: Buffer };
+  expect(rest).toEqual(expectedRest);
+  expect(open.equals(expectedOpen)).toBe(true);
+  return open;
+}
+
+/** Text with repetitions at many distances, numbers that hardly repeat, a long run. */
+function content(): Buffer {
+  let seed = 7;
+  const random = (): number => {
+    seed = (Math.imul(seed, 1_103_515_245) + 12_345) >>> 0;
+    return seed >>> 8;
+  };
+  const words = Array.from({ length: 500 }, () =>
+    random()
+      .toString(36)
+      .repeat(1 + (random() % 4)),
+  );
+  const text = Array.from({ length: 60_000 }, () => words[random() % (random() % 3 === 0 ? 500 : 20)]).join(' ');
+  const noise = Buffer.alloc(60_000, 0).map(() => random() & 0xff);
+  return Buffer.concat([Buffer.from(text), noise, Buffer.alloc(300_000, 0x61), Buffer.from(text.slice(0, 100_000))]);
+}
+
+describe.each(['-1', '-3', '-9', '-19'])('zstd %s', (level) => {
+  // From a pipe: the frame does not say how long its content is, as in a package.
+  const stored = execFileSync('zstd', [level, '-c'], { input: content(), maxBuffer: 1 << 26 });
+
+  test('a stream of the reference opens to what went in', async () => {
+    expect((await expectSame(stored)).equals(content())).toBe(true);
+  });
+
+  test('altered bytes end alike', async () => {
+    for (let n = 0; n < 60; n++) {
+      const damaged = Uint8Array.from(stored);
+      const at = (n * 7919 + 5) % Math.min(stored.length, 60_000);
+      damaged[at] = (damaged[at] as number) ^ (1 << (n % 8));
+      await expectSame(damaged);
+    }
+  });
+});
