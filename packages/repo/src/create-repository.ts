@@ -3,21 +3,18 @@
  *
  * Reference: createrepo_c, src/createrepo_c.c (fill_pool), src/dumper_thread.c
  */
-import { statSync } from 'node:fs';
-import { readdir } from 'node:fs/promises';
-import { join, relative, sep } from 'node:path';
 import type { PackageEntry } from './block-renderer.js';
 import { directoryStore } from './directory-store.js';
 import { documentCodec, type RepositoryChecksum } from './document-writer.js';
 import { RepoError } from './errors.js';
 import { fetchBytes } from './fetcher.js';
+import { packagePaths, readAll, readOptions } from './folder-packages.js';
 import { cutBlocks } from './package-blocks.js';
 import type { PackageFileOptions } from './package-file.js';
-import { PackageReader, type ReadOptions } from './package-reader.js';
+import { PackageReader } from './package-reader.js';
 import type { PackageRecord } from './package-record.js';
 import type { RecordCacheOptions } from './record-cache.js';
 import { parseRepomd, type Repomd, type RepomdRecord } from './repomd.js';
-import { openRepository, type Repository } from './repository.js';
 import { type FormOptions, withForms } from './repository-forms.js';
 import {
   checkRepositoryOptions,
@@ -25,18 +22,11 @@ import {
   DocumentSet,
   type DuplicateCandidate,
   duplicate,
-  type RenderedPackage,
   type RepositoryOptions,
   writeRendered,
 } from './repository-writer.js';
 import type { RepositoryStore } from './store.js';
-import {
-  type KnownPackage,
-  type KnownPackages,
-  keepDocuments,
-  readKnown,
-  rewriteDocuments,
-} from './update-repository.js';
+import { updateFolder } from './update-folder.js';
 
 /** How to make a repository of a folder. Time and revision are arguments: the clock is not read. */
 export interface CreateRepositoryOptions
@@ -117,19 +107,17 @@ export async function createRepository(folder: string, given: CreateRepositoryOp
   }));
   paths.sort(comparePackageOrder);
   if (options.update === true) {
-    const updated = await updateFolder(folder, target, store, paths, options, repositoryOptions);
-    if (updated !== undefined) return updated;
+    const updated = await updateFolder(folder, store, paths, options, repositoryOptions);
+    if (updated !== undefined) return finished(target, store, options, updated);
   }
   const before = options.keepOldDocuments === true ? undefined : await currentRepomd(store);
   const policy = options.duplicates ?? 'reject';
   // Only when every file becomes a package is their number known before the first is written.
   const streams = options.onBadPackage === undefined && (policy === 'reject' || policy === 'keep');
-  const { packages, packagesRead, repomdBytes } = streams
+  const made = streams
     ? await streamFolder(folder, paths, store, options, repositoryOptions)
     : await collectFolder(folder, paths, store, options, repositoryOptions);
-  const repomd = parseRepomd(repomdBytes);
-  if (before !== undefined) await removeOldDocuments(store, before, repomd);
-  return { packages, packagesRead, revision: repomd.revision, repomd, repomdBytes, folder: target };
+  return finished(target, store, options, { ...made, before });
 }
 
 const maxThreads = 64;
@@ -202,168 +190,16 @@ async function collectFolder(
   return { packages: rendered.length, packagesRead: rendered.length - fromCache, repomdBytes };
 }
 
-/** Packages as XML in memory; those that cannot be read go to `onBadPackage`. `before` of `total` are done already. */
-async function readAll(
+/** Takes away what the new repomd.xml no longer names. */
+async function finished(
   folder: string,
-  entries: readonly PackageEntry[],
-  options: CreateRepositoryOptions,
-  repositoryOptions: RepositoryOptions,
-  before: number,
-  total: number,
-): Promise<{ readonly rendered: readonly RenderedPackage[]; readonly fromCache: number }> {
-  const rendered: RenderedPackage[] = [];
-  let fromCache = 0;
-  const reader = new PackageReader(folder, entries, readOptions(options, repositoryOptions, false));
-  try {
-    for (const entry of entries) {
-      options.signal?.throwIfAborted();
-      try {
-        const made = await reader.next(entry);
-        const { primary, filelists, other } = made.rendered;
-        // The reader overwrites its memory.
-        const pieces = { primary: primary.slice(), filelists: filelists.slice(), other: other.slice() };
-        rendered.push({ ...made.rendered, ...pieces });
-        if (made.fromCache === true) fromCache++;
-        if (made.record !== undefined) options.onPackage?.(made.record, before + rendered.length, total);
-      } catch (error) {
-        if (options.onBadPackage === undefined || !(error instanceof RepoError)) throw error;
-        options.onBadPackage(entry.path, error);
-      }
-    }
-  } finally {
-    await reader.close();
-  }
-  return { rendered, fromCache };
-}
-
-function readOptions(
-  options: CreateRepositoryOptions,
-  { checksum, compression, compressionLevel }: RepositoryOptions,
-  blocks: boolean,
-): ReadOptions {
-  const level = compressionLevel === undefined ? {} : { compressionLevel };
-  return {
-    ...options,
-    checksum,
-    threads: options.threads ?? 1,
-    withRecords: options.onPackage !== undefined,
-    ...(blocks ? { blocks: { compression, ...level } } : {}),
-  };
-}
-
-/** The update of a folder's repository; undefined when there is none that can be updated. */
-async function updateFolder(
-  folder: string,
-  target: string,
   store: RepositoryStore,
-  paths: readonly PackageEntry[],
-  options: CreateRepositoryOptions,
-  repositoryOptions: RepositoryOptions,
-): Promise<CreatedRepository | undefined> {
-  let repository: Repository;
-  let old: KnownPackages;
-  try {
-    repository = await openRepository(store, { verifyRepomd: 'unsigned' });
-    old = await readKnown(repository, repositoryOptions);
-  } catch (error) {
-    // Absent, damaged or laid out by another tool: then everything is read.
-    if (error instanceof RepoError) return undefined;
-    throw error;
-  }
-  const known = old.packages;
-  const byLocation = new Map(known.map((each) => [each.location, each]));
-  const stays = new Set<string>();
-  const fresh: PackageEntry[] = [];
-  for (const entry of paths) {
-    const before = byLocation.get(entry.location);
-    if (before !== undefined && isUnchanged(before, join(folder, entry.path), options, repositoryOptions)) {
-      stays.add(entry.location);
-    } else fresh.push(entry);
-  }
-  const { rendered: added, fromCache } = await readAll(
-    folder,
-    fresh,
-    options,
-    repositoryOptions,
-    stays.size,
-    paths.length,
-  );
-  if ((options.duplicates ?? 'reject') === 'reject') {
-    const seen = new Map<string, DuplicateCandidate>();
-    for (const each of known) if (stays.has(each.location)) seen.set(each.nevra, { ...each, buildTime: 0 });
-    for (const item of added) {
-      const twin = seen.get(item.nevra);
-      if (twin !== undefined) throw duplicate(twin, item);
-      seen.set(item.nevra, item);
-    }
-  }
-  const count = stays.size + added.length;
-  const unchanged = added.length === 0 && stays.size === known.length;
-  let repomdBytes: Uint8Array;
-  try {
-    repomdBytes = unchanged
-      ? await keepDocuments(store, repository, repositoryOptions)
-      : await rewriteDocuments(
-          store,
-          repository,
-          old,
-          { stays: (location) => stays.has(location), count, added },
-          repositoryOptions,
-        );
-  } catch (error) {
-    if (error instanceof RepoError && unusable.has(error.code)) return undefined;
-    throw error;
-  }
+  { keepOldDocuments }: CreateRepositoryOptions,
+  { packages, packagesRead, repomdBytes, before }: FolderResult & { readonly before: Repomd | undefined },
+): Promise<CreatedRepository> {
   const repomd = parseRepomd(repomdBytes);
-  if (options.keepOldDocuments !== true) await removeOldDocuments(store, repository.repomd, repomd);
-  return {
-    packages: count,
-    packagesRead: added.length - fromCache,
-    revision: repomd.revision,
-    repomd,
-    repomdBytes,
-    folder: target,
-  };
-}
-
-/** Faults of the old documents. They were not what repomd.xml says, so none of their pieces is used. */
-const unusable: ReadonlySet<string> = new Set([
-  'REPO_BAD_VALUE',
-  'REPO_BAD_COMPRESSION',
-  'REPO_CHECKSUM',
-  'REPO_MISSING_RECORD',
-  'REPO_NOT_FOUND',
-  'REPO_TOO_LARGE',
-]);
-
-function isUnchanged(
-  old: KnownPackage,
-  path: string,
-  options: CreateRepositoryOptions,
-  { checksum }: RepositoryOptions,
-): boolean {
-  if (old.checksumType !== checksum || old.locationBase !== options.locationBase) return false;
-  const facts = statSync(path, { throwIfNoEntry: false });
-  return facts !== undefined && facts.size === old.sizeBytes && Math.floor(facts.mtimeMs / 1000) === old.fileTime;
-}
-
-/** Every `*.rpm` below a folder, relative to it with `/` between the parts; `repodata` folders are passed over. */
-export async function packagePaths(folder: string): Promise<string[]> {
-  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
-  const places = new Map<string, string>();
-  const paths: string[] = [];
-  for (const entry of entries) {
-    const { name, parentPath } = entry;
-    if (!name.endsWith('.rpm') || !(entry.isFile() || entry.isSymbolicLink())) continue;
-    let place = places.get(parentPath);
-    if (place === undefined) {
-      const parts = relative(folder, parentPath).split(sep).join('/');
-      place = parts === '' ? '' : `${parts}/`;
-      places.set(parentPath, place);
-    }
-    paths.push(place + name);
-  }
-  return paths;
+  if (before !== undefined && keepOldDocuments !== true) await removeOldDocuments(store, before, repomd);
+  return { packages, packagesRead, revision: repomd.revision, repomd, repomdBytes, folder };
 }
 
 async function currentRepomd(store: RepositoryStore): Promise<Repomd | undefined> {

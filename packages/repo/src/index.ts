@@ -59,7 +59,6 @@ export {
   type RepositoryDependencyKind,
   type RepositoryFile,
   type RepositoryRelation,
-  recordFromPackage,
   repositoryDependencyKinds,
 } from './package-record.js';
 export type { TextPolicy } from './package-text.js';
@@ -77,6 +76,7 @@ export {
   revertRepository,
   verifyPublished,
 } from './publish.js';
+export { recordFromPackage } from './record-from-package.js';
 export {
   formatRepomd,
   noTags,

@@ -3,9 +3,9 @@ export {
   type CreatedRepository,
   type CreateRepositoryOptions,
   createRepository,
-  packagePaths,
 } from './create-repository.js';
 export { directoryFetcher, directoryStore } from './directory-store.js';
+export { packagePaths } from './folder-packages.js';
 export * from './index.js';
 export { type OpenRepositoryAtOptions, openRepositoryAt } from './open-repository-at.js';
 export { type PackageFileOptions, recordFromFile } from './package-file.js';

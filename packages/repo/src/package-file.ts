@@ -15,14 +15,9 @@ import {
   signaturePadding,
 } from '@distrokit/rpm';
 import { RepoError } from './errors.js';
-import {
-  type PackageFileFacts,
-  type PackageHeaders,
-  type PackageRecord,
-  type RecordOptions,
-  recordFromPackage,
-} from './package-record.js';
+import type { PackageFileFacts, PackageRecord, RecordOptions } from './package-record.js';
 import { assertUtf8Texts } from './package-text.js';
+import { type PackageHeaders, recordFromPackage } from './record-from-package.js';
 
 /** How to read package files. */
 export interface PackageFileOptions extends RecordOptions {

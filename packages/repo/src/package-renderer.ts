@@ -6,14 +6,9 @@ import { formatNevra } from '@distrokit/rpm';
 import { encodeHeaderFiles } from './header-files.js';
 import { HeaderTexts } from './header-texts.js';
 import { asPackage, type PackageFileOptions, readPackageFile } from './package-file.js';
-import {
-  type PackageFileFacts,
-  type PackageHeaders,
-  type PackageRecord,
-  recordFromPackage,
-  recordWithoutFiles,
-} from './package-record.js';
+import type { PackageFileFacts, PackageRecord } from './package-record.js';
 import type { TextPolicy } from './package-text.js';
+import { type PackageHeaders, recordFromPackage, recordWithoutFiles } from './record-from-package.js';
 import { formatChecksumType } from './repomd.js';
 import { type RenderedPackage, renderPackage } from './repository-writer.js';
 import { borrowXmlKernel, type KernelPieces, returnXmlKernel, type XmlKernel } from './xml-kernel.js';
