@@ -105,8 +105,9 @@ function casesFor(peer: Peer, folder: string, paths: readonly string[]): Case[] 
   const gzip = [...plain, '--general-compress-type', 'gz'];
   const all: Case[] = [
     { title: 'all anew, ours zstd 3, theirs with its defaults', ours: {}, theirs: [] },
-    { title: 'the same, ours without threads', ours: { threads: 0 }, theirs: [] },
-    { title: 'the same, theirs with 2 workers', ours: {}, theirs: ['--workers', '2'] },
+    ...(isNewer ? [] : [{ title: 'the same, theirs without sqlite', ours: {}, theirs: plain }]),
+    { title: 'the same, ours without threads', ours: { threads: 0 }, theirs: plain },
+    { title: 'the same, theirs with 2 workers', ours: {}, theirs: [...plain, '--workers', '2'] },
     { title: 'all anew, gzip 6 on both sides', ours: { compression: 'gz' }, theirs: gzip },
     { title: 'update, nothing changed', ours: { update: true }, theirs: [...plain, '--update'] },
     {
