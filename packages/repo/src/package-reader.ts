@@ -71,9 +71,8 @@ export class PackageReader {
     if (found === undefined) return false;
     const { block, entries } = found;
     await use({ packages: candidatesOf(block, entries), records: block.records, documents: block.documents });
-    if (this.#options.blocks?.compression === 'gz' || this.#options.blocks?.compression === 'zst') {
-      this.#threads?.giveBack(block);
-    }
+    // What is not compressed here is still on its way into the store as it is.
+    if (threadCompression(this.#options.blocks) !== undefined) this.#threads?.giveBack(block);
     return true;
   }
 
@@ -120,6 +119,7 @@ export class PackageReader {
   }
 }
 
+/** The codec of blocks; undefined where documents are compressed as one stream, or not at all. */
 function threadCompression(
   blocks: ReadOptions['blocks'],
 ): { readonly type: 'gzip' | 'zstd'; readonly level: number } | undefined {
