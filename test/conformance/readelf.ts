@@ -12,18 +12,36 @@ export interface ElfLines {
   readonly versions: readonly string[];
 }
 
-const machineNames: ReadonlyMap<string, RegExp> = new Map([
+/** Our names with readelf's; where one of readelf's stands for several of ours, bits and byte order tell which. */
+const machineNames: readonly (readonly [ours: string, theirs: RegExp, bits?: 32 | 64, order?: 'little' | 'big'])[] = [
   ['x86_64', /X86-64/],
   ['i386', /80386/],
   ['aarch64', /AArch64/],
   ['arm', /^ARM$/],
-  ['ppc64le', /PowerPC64/],
-  ['ppc64', /PowerPC64/],
+  ['ppc64le', /PowerPC64/, 64, 'little'],
+  ['ppc64', /PowerPC64/, 64, 'big'],
   ['ppc', /^PowerPC$/],
-  ['s390x', /S\/390/],
-  ['riscv64', /RISC-V/],
+  ['s390x', /S\/390/, 64],
+  ['s390', /S\/390/, 32],
+  ['riscv64', /RISC-V/, 64],
+  ['riscv32', /RISC-V/, 32],
+  ['loongarch64', /LoongArch/, 64],
+  ['mips64el', /MIPS/, 64, 'little'],
+  ['mips64', /MIPS/, 64, 'big'],
+  ['mipsel', /MIPS/, 32, 'little'],
+  ['mips', /MIPS/, 32, 'big'],
+  ['sparc64', /^Sparc v9$/],
+  ['sparcv8plus', /^Sparc v8\+$/],
+  ['sparc', /^Sparc$/],
+  ['alpha', /^Alpha$/],
+  ['ia64', /IA-64/],
+  ['m68k', /MC68000/],
+  ['parisc', /HPPA/],
+  ['sh4', /SuperH/],
   ['bpf', /BPF/],
-]);
+  // We have no word for it: rpm has none.
+  ['195', /^ARCv2$/],
+];
 
 /** Ours. */
 export function elfLines(elf: Elf): ElfLines {
@@ -61,8 +79,11 @@ export function readelfLines(path: string): ElfLines {
   const all = (pattern: RegExp): string[][] => [...text.matchAll(pattern)].map((match) => match.slice(1));
   const machine = find(/^ +Machine: +(.*)$/m) ?? '';
   const littleEndian = /little endian/.test(find(/^ +Data: +(.*)$/m) ?? '');
-  const name = [...machineNames].find(
-    ([ours, theirs]) => theirs.test(machine) && (!ours.startsWith('ppc64') || ours.endsWith('le') === littleEndian),
+  const bits = /ELF64/.test(text) ? 64 : 32;
+  const order = littleEndian ? 'little' : 'big';
+  const name = machineNames.find(
+    ([, theirs, onlyBits = bits, onlyOrder = order]) =>
+      theirs.test(machine) && onlyBits === bits && onlyOrder === order,
   )?.[0];
   const type = find(/^ +Type: +(\w+)/m) ?? '';
   const types: Readonly<Record<string, Elf['type']>> = {
@@ -109,8 +130,8 @@ export function readelfLines(path: string): ElfLines {
   }
   return {
     head: [
-      /ELF64/.test(text) ? 64 : 32,
-      littleEndian ? 'little' : 'big',
+      bits,
+      order,
       types[type] ?? 'other',
       name ?? machine,
       find(/\[Requesting program interpreter: (.*)\]$/m) ?? '',

@@ -63,7 +63,13 @@ export function compareVersion(a: string, b: string): -1 | 0 | 1 {
   while (i < shared && a.charCodeAt(i) === b.charCodeAt(i)) i++;
   if (i === shared && endA === endB) return 0;
   // What both share need not be compared, up to the number or word that differs.
-  if (i > 0) {
+  if (i < shared && isDigit(a.charCodeAt(i)) && isDigit(b.charCodeAt(i))) {
+    let start = i;
+    while (start > 0 && isDigit(a.charCodeAt(start - 1))) start--;
+    // Most pairs differ in a number: without leading zeros its first difference or its length decides.
+    if (a.charCodeAt(start) !== ZERO && b.charCodeAt(start) !== ZERO) return compareNumbers(a, b, i);
+    i = start;
+  } else if (i > 0) {
     const kind = kindOf(a.charCodeAt(i - 1));
     if (kind === DIGIT || kind === LETTER) while (i > 0 && kindOf(a.charCodeAt(i - 1)) === kind) i--;
   }
@@ -128,6 +134,20 @@ export function compareVersion(a: string, b: string): -1 | 0 | 1 {
       j++;
     }
   }
+}
+
+/** Two numbers without leading zeros that first differ at `at`, where both have a digit. */
+function compareNumbers(a: string, b: string, at: number): -1 | 1 {
+  let end = at + 1;
+  while (end < a.length && end < b.length && isDigit(a.charCodeAt(end)) && isDigit(b.charCodeAt(end))) end++;
+  const longerA = end < a.length && isDigit(a.charCodeAt(end));
+  const longerB = end < b.length && isDigit(b.charCodeAt(end));
+  if (longerA !== longerB) return longerA ? 1 : -1;
+  return a.charCodeAt(at) > b.charCodeAt(at) ? 1 : -1;
+}
+
+function isDigit(code: number): boolean {
+  return code >= ZERO && code <= NINE;
 }
 
 /** Where the epoch's colon is, −1 without an epoch: the text before it may be digits only, or nothing. */
