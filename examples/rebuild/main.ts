@@ -54,7 +54,8 @@ async function main(): Promise<number> {
   const startedAt = new Date(Math.floor(Date.now() / 1000) * 1000);
   const progress = new Progress(stepCount, process.stdout.isTTY === true && !process.env.CI);
   const interrupted = new AbortController();
-  process.once('SIGINT', () => interrupted.abort(new Error('interrupted')));
+  // Not once: npm passes on the signal that the terminal has sent already, and the second one must not end the clean-up.
+  process.on('SIGINT', () => interrupted.abort(new Error('interrupted')));
   try {
     const signer = await openSigner(values.key, startedAt);
     const input = chooseInput(values, startedAt);
