@@ -187,7 +187,7 @@ test('a document with any damage is read or refused as XML is, with the same fau
       expect(byLines).toEqual(await read(asXml(damaged)));
       outcomes[Array.isArray(byLines) ? 'read' : 'refused']++;
     }),
-    { numRuns: 3000, seed: 20_261_128 },
+    { numRuns: 3000, seed: 42 },
   );
   expect(Math.min(outcomes.read, outcomes.refused)).toBeGreaterThan(300);
 });
