@@ -69,6 +69,8 @@ const contentNeedsWork = /[&\r\]\x00-\x08\x0b\x0c\x0e-\x1f\x80-\xff]/;
 const valueNeedsWork = /[&<\x00-\x1f\x80-\xff]/;
 const neverPlain = /[\r\x00-\x08\x0b\x0c\x0e-\x1f]/;
 const aboveAscii = /[\x80-\xff]/;
+/** With its semicolon: without one there is no end to go on from. */
+const hexReference = /&#x([0-9A-F]{2,6});/y;
 const entities: readonly (readonly [written: string, character: string])[] = [
   ['&lt;', '<'],
   ['&gt;', '>'],
@@ -96,14 +98,13 @@ function decoded(raw: string): string {
       from = at + entity[0].length;
     } else {
       // In attributes the reference writes every character above ASCII so.
-      const end = value.indexOf(';', at);
-      const number = /^&#x([0-9A-F]{2,6})$/.exec(value.slice(at, end))?.[1];
-      const code = number === undefined ? 0 : Number.parseInt(number, 16);
+      hexReference.lastIndex = at;
+      const code = Number.parseInt(hexReference.exec(value)?.[1] ?? '0', 16);
       if (code < 0x80 || (code >= 0xd800 && code <= 0xdfff) || code === 0xfffe || code === 0xffff || code > 0x10ffff) {
         throw otherLayout;
       }
       out += String.fromCodePoint(code);
-      from = end + 1;
+      from = hexReference.lastIndex;
     }
   }
   return out + value.slice(from);
