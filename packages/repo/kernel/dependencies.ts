@@ -34,24 +34,19 @@ export function writeDependencies(from: usize, end: usize): void {
   readRows(PROVIDES, 1113, 1112);
   writeList('    <rpm:provides>\n', '    </rpm:provides>\n');
   writeRequires();
+  writeKind(from, 1054, 1055, 1053, '    <rpm:conflicts>\n', '    </rpm:conflicts>\n');
+  writeKind(from, 1090, 1115, 1114, '    <rpm:obsoletes>\n', '    </rpm:obsoletes>\n');
+  writeKind(from, 5049, 5050, 5051, '    <rpm:suggests>\n', '    </rpm:suggests>\n');
+  writeKind(from, 5055, 5056, 5057, '    <rpm:enhances>\n', '    </rpm:enhances>\n');
+  writeKind(from, 5046, 5047, 5048, '    <rpm:recommends>\n', '    </rpm:recommends>\n');
+  writeKind(from, 5052, 5053, 5054, '    <rpm:supplements>\n', '    </rpm:supplements>\n');
+}
+
+/** A list that no other one needs: its table may lie where the last one lay. */
+function writeKind(from: usize, nameTag: u32, versionTag: u32, flagsTag: u32, open: string, close: string): void {
   scratch = from;
-  readRows(1054, 1055, 1053);
-  writeList('    <rpm:conflicts>\n', '    </rpm:conflicts>\n');
-  scratch = from;
-  readRows(1090, 1115, 1114);
-  writeList('    <rpm:obsoletes>\n', '    </rpm:obsoletes>\n');
-  scratch = from;
-  readRows(5049, 5050, 5051);
-  writeList('    <rpm:suggests>\n', '    </rpm:suggests>\n');
-  scratch = from;
-  readRows(5055, 5056, 5057);
-  writeList('    <rpm:enhances>\n', '    </rpm:enhances>\n');
-  scratch = from;
-  readRows(5046, 5047, 5048);
-  writeList('    <rpm:recommends>\n', '    </rpm:recommends>\n');
-  scratch = from;
-  readRows(5052, 5053, 5054);
-  writeList('    <rpm:supplements>\n', '    </rpm:supplements>\n');
+  readRows(nameTag, versionTag, flagsTag);
+  writeList(open, close);
 }
 
 /** Takes room of the scratch; 0 and doubt when there is none left. */

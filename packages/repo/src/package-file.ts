@@ -9,6 +9,7 @@ import {
   createHasher,
   decodeHeaderIntro,
   digestBytes,
+  LEAD_BYTES,
   quote,
   RpmError,
   readPackage,
@@ -54,7 +55,6 @@ export function asPackage<Made>(path: string, make: () => Made): Made {
 
 // Fits the second-level cache, and holds the headers of nearly every package.
 const chunkBytes = 256 * 1024;
-const leadBytes = 96;
 const introBytes = 16;
 
 /** Where bytes go that are only hashed. One for all files of the thread: nothing keeps a view of it. */
@@ -110,9 +110,9 @@ export async function readPackageFile(
 
 /** Where the headers say that they end; 0 when these bytes are too few to tell. */
 function headerEnd(bytes: Uint8Array): number {
-  if (bytes.length < leadBytes + introBytes) return 0;
-  const signature = decodeHeaderIntro(bytes.subarray(leadBytes), 'signature').totalBytes;
-  const start = leadBytes + signature + signaturePadding(signature);
+  if (bytes.length < LEAD_BYTES + introBytes) return 0;
+  const signature = decodeHeaderIntro(bytes.subarray(LEAD_BYTES), 'signature').totalBytes;
+  const start = LEAD_BYTES + signature + signaturePadding(signature);
   if (bytes.length < start + introBytes) return start + introBytes;
   return start + decodeHeaderIntro(bytes.subarray(start), 'main').totalBytes;
 }
