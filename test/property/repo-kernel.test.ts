@@ -278,3 +278,33 @@ test('a header of two megabytes and paths longer than any buffer are written ali
   ];
   expect(await expectSame([large])).toBe(1);
 });
+
+test('a header that asks for each of its many files takes no longer than one that does not', async () => {
+  // As many as the room of the kernel holds. Looks through all files for each would take minutes.
+  const count = 60_000;
+  const names = Array.from({ length: count }, (_, at) => at.toString(36));
+  const hostile = [
+    latin1(1000, ['hostile'], 6),
+    latin1(1001, ['1'], 6),
+    latin1(1002, ['1'], 6),
+    latin1(1022, ['noarch'], 6),
+    int16(
+      1030,
+      names.map(() => 0o100644),
+    ),
+    int32(1037, ...names.map(() => 0)),
+    int32(1048, ...names.map(() => 0)),
+    latin1(
+      1049,
+      names.map((name) => `/bin/${name}`),
+    ),
+    latin1(
+      1050,
+      names.map(() => ''),
+    ),
+    int32(1116, ...names.map(() => 0)),
+    latin1(1117, names),
+    latin1(1118, ['/bin/']),
+  ];
+  expect(await expectSame(Array.from({ length: 12 }, () => hostile))).toBe(12);
+}, 60_000);

@@ -22,6 +22,9 @@ let rows: usize = 0;
 let rowCount: u32 = 0;
 let scratch: usize = 0;
 let scratchEnd: usize = 0;
+/** Rows that were met in tables beside the one that was sought: many only where somebody made names to collide. */
+let met: u32 = 0;
+const MAX_MET: u32 = 1 << 22;
 
 /** Writes the eight lists. `from` to `end` is room for tables. */
 export function writeDependencies(from: usize, end: usize): void {
@@ -29,6 +32,7 @@ export function writeDependencies(from: usize, end: usize): void {
     raiseDoubt();
     return;
   }
+  met = 0;
   scratchEnd = end;
   scratch = from;
   readRows(PROVIDES, 1113, 1112);
@@ -249,6 +253,11 @@ function slotOf(table: usize, count: u32, row: usize, whole: bool): usize {
     const same = equalTexts(load<u32>(found), name);
     if (same && !whole) break;
     if (same && relationOf(found) === relationOf(row) && equalTexts(load<u32>(found, 4), version)) break;
+    met++;
+    if (met > MAX_MET) {
+      raiseDoubt();
+      break;
+    }
     hash++;
     slot = table + usize(hash & mask) * 4;
   }
