@@ -1,4 +1,4 @@
 import { door } from '../../scripts/tsup-door.js';
 
 // worker.js is no door: createRepository starts its threads with it.
-export default door(['index', 'node', 'worker']);
+export default door(['index', 'node', 'worker'], ['yaml']);

@@ -1,3 +1,3 @@
 import { door } from '../../scripts/tsup-door.js';
 
-export default door(['index', 'node']);
+export default door(['index', 'node'], ['pure-hashes']);

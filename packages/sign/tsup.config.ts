@@ -1,4 +1,4 @@
 import { door } from '../../scripts/tsup-door.js';
 
 // verify-worker.js is no door: verifyPackageFiles starts its threads with it.
-export default door(['index', 'node', 'verify-worker']);
+export default door(['index', 'node', 'verify-worker'], ['curves', 'pure-hashes']);

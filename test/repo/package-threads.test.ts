@@ -38,6 +38,7 @@ beforeAll(() => {
   execFileSync(process.execPath, [compiler, '--silent', '--no-dts', '--out-dir', join(work.path, 'dist')], {
     cwd: join(root, 'packages/repo'),
   });
+  cpSync(join(root, 'packages/repo/package.json'), join(work.path, 'package.json'));
   symlinkSync(join(root, 'node_modules'), join(work.path, 'node_modules'));
 });
 afterAll(() => work.remove());

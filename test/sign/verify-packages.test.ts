@@ -175,6 +175,7 @@ test('threads give the same reports in the same order as one file after the othe
   execFileSync(process.execPath, [compiler, '--silent', '--no-dts', '--out-dir', join(folder, 'dist')], {
     cwd: join(root, 'packages/sign'),
   });
+  await copyFile(join(root, 'packages/sign/package.json'), join(folder, 'package.json'));
   await symlink(join(root, 'node_modules'), join(folder, 'node_modules'));
   const script = join(folder, 'script.mjs');
   await writeFile(

@@ -2,13 +2,13 @@
  * modules.yaml: module streams, defaults, translations and obsoletes.
  *
  * A document keeps its bytes: what was not touched is written as it was read. Values are read as strings throughout,
- * since YAML would make the number 1.1 of the stream 1.10. The only file that knows the YAML implementation.
+ * since YAML would make the number 1.1 of the stream 1.10.
  *
  * Reference: libmodulemd, yaml_specs/*.yaml
  */
 import { quote } from '@distrokit/rpm';
-import { FAILSAFE_SCHEMA, load } from 'js-yaml';
 import { RepoError } from './errors.js';
+import { parseYaml } from './yaml.js';
 
 /** A value of a module document. Scalars are strings, whatever YAML takes them for. */
 export type ModuleValue = string | null | readonly ModuleValue[] | { readonly [key: string]: ModuleValue };
@@ -163,7 +163,7 @@ function splitDocuments(whole: string): { readonly text: string; readonly offset
 function moduleDocument(name: string, text: string, offset: number): ModuleDocument {
   let value: unknown;
   try {
-    value = load(text, { schema: FAILSAFE_SCHEMA });
+    value = parseYaml(text);
   } catch (cause) {
     const found = cause instanceof Error ? (cause.message.split('\n')[0] ?? '') : String(cause);
     throw badModule(name, offset, 'YAML', found, cause);

@@ -3,9 +3,7 @@
  *
  * Reference: RFC 9580, 9.5 (numbers of hash algorithms)
  */
-import { md5, sha1 } from '@noble/hashes/legacy.js';
-import { sha224, sha256, sha384, sha512 } from '@noble/hashes/sha2.js';
-import { sha3_256 } from '@noble/hashes/sha3.js';
+import { createPureHash } from './pure-hashes.js';
 
 /** Hash functions that packages and repositories use. MD5 and SHA-1 are read and reported, never trusted. */
 export type DigestAlgorithm = 'md5' | 'sha1' | 'sha224' | 'sha256' | 'sha384' | 'sha512' | 'sha3-256';
@@ -23,8 +21,6 @@ export interface Hasher {
   digest(): string;
 }
 
-const pure = { md5, sha1, sha224, sha256, sha384, sha512, 'sha3-256': sha3_256 } as const;
-
 const nodeCrypto: typeof import('node:crypto') | undefined =
   typeof process === 'undefined' ? undefined : process.getBuiltinModule?.('node:crypto');
 
@@ -34,7 +30,7 @@ export function createHasher(algorithm: DigestAlgorithm): Hasher {
     const hash = nodeCrypto.createHash(algorithm);
     return { update: (bytes) => void hash.update(bytes), digest: () => hash.digest('hex') };
   }
-  const hash = pure[algorithm].create();
+  const hash = createPureHash(algorithm);
   return { update: (bytes) => void hash.update(bytes), digest: () => toHex(hash.digest()) };
 }
 

@@ -1,16 +1,13 @@
 /**
  * Hash functions by their OpenPGP number: the only file that knows where they come from.
  *
- * Node's own where there is one (it is five to ten times faster), noble's in a browser and for RIPEMD-160.
+ * Node's own where there is one (it is five to ten times faster), `pure-hashes.ts` in a browser and for RIPEMD-160.
  *
  * Reference: RFC 9580, section 9.5
  */
-
-import { md5, ripemd160, sha1 } from '@noble/hashes/legacy.js';
-import { sha224, sha256, sha384, sha512 } from '@noble/hashes/sha2.js';
-import { sha3_256, sha3_512 } from '@noble/hashes/sha3.js';
 import { fromHex } from './bytes.js';
 import { ecdsaVerifier, type NodeKey, nodeCrypto } from './node-crypto.js';
+import { createPureHash, type HashWord } from './pure-hashes.js';
 
 /** A digest in the making. */
 export interface Hasher {
@@ -31,19 +28,17 @@ export interface CoveredHasher {
   finish(): Covered;
 }
 
-type Noble = { create(): { update(bytes: Uint8Array): unknown; digest(): Uint8Array } };
-
-/** Number → rpm's word, name in Node, DigestInfo prefix of PKCS #1 (hexadecimal), implementation for browsers. */
-const hashes: Readonly<Record<number, readonly [name: string, node: string, digestInfo: string, noble: Noble]>> = {
-  1: ['MD5', 'md5', '3020300c06082a864886f70d020505000410', md5],
-  2: ['SHA1', 'sha1', '3021300906052b0e03021a05000414', sha1],
-  3: ['RIPEMD160', '', '3021300906052b2403020105000414', ripemd160],
-  8: ['SHA256', 'sha256', '3031300d060960864801650304020105000420', sha256],
-  9: ['SHA384', 'sha384', '3041300d060960864801650304020205000430', sha384],
-  10: ['SHA512', 'sha512', '3051300d060960864801650304020305000440', sha512],
-  11: ['SHA224', 'sha224', '302d300d06096086480165030402040500041c', sha224],
-  12: ['SHA3-256', 'sha3-256', '3031300d060960864801650304020805000420', sha3_256],
-  14: ['SHA3-512', 'sha3-512', '3051300d060960864801650304020a05000440', sha3_512],
+/** Number → rpm's word, name in Node, DigestInfo prefix of PKCS #1 (hexadecimal). */
+const hashes: Readonly<Record<number, readonly [word: HashWord, node: string, digestInfo: string]>> = {
+  1: ['MD5', 'md5', '3020300c06082a864886f70d020505000410'],
+  2: ['SHA1', 'sha1', '3021300906052b0e03021a05000414'],
+  3: ['RIPEMD160', '', '3021300906052b2403020105000414'],
+  8: ['SHA256', 'sha256', '3031300d060960864801650304020105000420'],
+  9: ['SHA384', 'sha384', '3041300d060960864801650304020205000430'],
+  10: ['SHA512', 'sha512', '3051300d060960864801650304020305000440'],
+  11: ['SHA224', 'sha224', '302d300d06096086480165030402040500041c'],
+  12: ['SHA3-256', 'sha3-256', '3031300d060960864801650304020805000420'],
+  14: ['SHA3-512', 'sha3-512', '3051300d060960864801650304020a05000440'],
 };
 
 /** The OpenPGP number of the hash that our own signatures use. */
@@ -74,7 +69,7 @@ export function createHasher(algorithm: number): Hasher | undefined {
     const hash = crypto.createHash(entry[1]);
     return { update: (bytes) => void hash.update(bytes), digest: () => new Uint8Array(hash.digest()) };
   }
-  const hash = entry[3].create();
+  const hash = createPureHash(entry[0]);
   return { update: (bytes) => void hash.update(bytes), digest: () => hash.digest() };
 }
 

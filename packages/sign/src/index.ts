@@ -3,8 +3,6 @@
  * files and signers behind other programs.
  */
 
-import './curves.js';
-
 export {
   type AttestationReport,
   assertAttested,

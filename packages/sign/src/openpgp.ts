@@ -10,7 +10,7 @@
 import type { PrivateKey } from 'openpgp';
 import { decodeArmor, encodeArmor, isArmored } from './armor.js';
 import { encodeBase64Url, fromHex } from './bytes.js';
-import { isEcdsaCurve } from './curve-arithmetic.js';
+import { isEcdsaCurve } from './curve-names.js';
 import { signEcdsa, signEdwards } from './curves.js';
 import { SignError } from './errors.js';
 import { digestOf, SHA512 } from './hash.js';

@@ -8,7 +8,8 @@
  * Reference: RFC 9580, sections 5.2.3 and 5.5.5; FIPS 186-5; draft-ietf-openpgp-pqc, section 5
  */
 import { concatBytes, equalBytes, toHex } from './bytes.js';
-import { curves, type EcdsaCurve, ecdsaNumberBytes, isEcdsaCurve } from './curve-arithmetic.js';
+import { type EcdsaCurve, ecdsaNumberBytes, isEcdsaCurve } from './curve-names.js';
+import { verifyEcdsa, verifyEdwards, verifyMlDsa } from './curves.js';
 import { type Covered, digestInfoPrefix } from './hash.js';
 import { ecdsaKey, edwardsKey, type NodeKey, recoverRsa, rsaKey, verifyEdwardsByNode } from './node-crypto.js';
 import { type PublicKeyPacket, readMpi, type SignaturePacket } from './packet.js';
@@ -40,11 +41,6 @@ export function isSupportedKey(key: PublicKeyPacket): boolean {
   if (key.algorithm === 19) return isEcdsaCurve(curveName(key.material));
   if (key.algorithm === 22) return curveName(key.material) === 'ed25519';
   return isSupportedAlgorithm(key.algorithm);
-}
-
-/** Whether checking signatures of this key may need `curves()`. */
-export function needsCurves(key: PublicKeyPacket): boolean {
-  return ![1, 2, 3, 16, 17].includes(key.algorithm);
 }
 
 /** The size that decides how strong a key is, in bits: modulus of RSA, p of DSA, `undefined` for curves. */
@@ -104,13 +100,13 @@ function check(key: PublicKeyPacket, signature: SignaturePacket, covered: Covere
       return answer(
         material.length === 64 + 3309 &&
           checkEdwards('Ed25519', key, key.material.subarray(0, 32), material.subarray(0, 64), digest) &&
-          curves().verifyMlDsa('ML-DSA-65', material.subarray(64), digest, key.material.subarray(32)),
+          verifyMlDsa('ML-DSA-65', material.subarray(64), digest, key.material.subarray(32)),
       );
     case 31:
       return answer(
         material.length === 114 + 4627 &&
           checkEdwards('Ed448', key, key.material.subarray(0, 57), material.subarray(0, 114), digest) &&
-          curves().verifyMlDsa('ML-DSA-87', material.subarray(114), digest, key.material.subarray(57)),
+          verifyMlDsa('ML-DSA-87', material.subarray(114), digest, key.material.subarray(57)),
       );
     default:
       return 'unsupported';
@@ -190,7 +186,7 @@ function checkEcdsa(curve: EcdsaCurve, key: PublicKeyPacket, material: Uint8Arra
   if (!point || !r || !s || r.length > size || s.length > size) return false;
   const raw = concatBytes(leftPad(r, size), leftPad(s, size));
   const node = covered.verifyEcdsa && nodeKey(key, () => ecdsaKey(curve, point));
-  return (node && covered.verifyEcdsa?.(node, raw)) ?? curves().verifyEcdsa(curve, raw, covered.digest, point);
+  return (node && covered.verifyEcdsa?.(node, raw)) ?? verifyEcdsa(curve, raw, covered.digest, point);
 }
 
 /** EdDSA of RFC 4880: the numbers of Ed25519 in the clothes of MPIs, the public key with a 0x40 before it. */
@@ -214,7 +210,7 @@ function checkEdwards(
   if (signature.length !== edwardsBytes[curve]) return false;
   const node = nodeKey(key, () => edwardsKey(curve, point));
   const answer = node && verifyEdwardsByNode(node, signature, digest);
-  return answer ?? curves().verifyEdwards(curve, signature, digest, point);
+  return answer ?? verifyEdwards(curve, signature, digest, point);
 }
 
 const nodeKeys = new WeakMap<PublicKeyPacket, NodeKey | 'not taken'>();

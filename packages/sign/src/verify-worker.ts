@@ -6,14 +6,11 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { Keyring } from './keyring.js';
 import { verifyPackageFile } from './package-file.js';
-import { needsCurves } from './public-key.js';
 import type { VerificationReport } from './report.js';
 import { BATCH_FILES, takeBatch, type VerifiedBatch, type VerifyTask } from './verify-packages.js';
 
 const { paths, keys, options, next } = workerData as VerifyTask;
 const keyring = Keyring.from(...keys);
-const everyKey = keyring.certificates.flatMap(({ primary, subkeys }) => [primary, ...subkeys.map(({ key }) => key)]);
-if (everyKey.some(needsCurves)) await import('./curves.js');
 
 for (let start = takeBatch(next); start < paths.length; start = takeBatch(next)) {
   const reports: (VerificationReport | undefined)[] = [];

@@ -1,0 +1,7 @@
+/** `pure-hashes.ts` as Node gets it: loaded by the first call, which only RIPEMD-160 makes. */
+import { createRequire } from 'node:module';
+import type * as PureHashes from './pure-hashes.js';
+
+const load = createRequire(import.meta.url) as (path: string) => typeof PureHashes;
+
+export const createPureHash: typeof PureHashes.createPureHash = (word) => load('./pure-hashes.js').createPureHash(word);
