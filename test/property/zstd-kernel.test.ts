@@ -50,7 +50,7 @@ async function expectSame(stored: Uint8Array): Promise<Buffer> {
   return open;
 }
 
-/** Text with repetitions at many distances, numbers that hardly repeat, a long run. */
+/** Text with repetitions at many distances, numbers that hardly repeat, a long run, and a long match behind many literals. */
 function content(): Buffer {
   let seed = 7;
   const random = (): number => {
@@ -63,8 +63,13 @@ function content(): Buffer {
       .repeat(1 + (random() % 4)),
   );
   const text = Array.from({ length: 60_000 }, () => words[random() % (random() % 3 === 0 ? 500 : 20)]).join(' ');
-  const noise = Buffer.alloc(60_000, 0).map(() => random() & 0xff);
-  return Buffer.concat([Buffer.from(text), noise, Buffer.alloc(300_000, 0x61), Buffer.from(text.slice(0, 100_000))]);
+  const noise = (length: number): Uint8Array => Buffer.alloc(length).map(() => random() & 0xff);
+  const repeated = noise(60_000);
+  return Buffer.concat([
+    ...[Buffer.from(text), repeated, Buffer.alloc(300_000, 0x61), Buffer.from(text.slice(0, 100_000))],
+    // Lengths and offset of one sequence then need more bits than are read at once.
+    ...[noise(66_000), repeated, noise(40_000), repeated.subarray(0, 50_000)],
+  ]);
 }
 
 describe.each(['-1', '-3', '-9', '-19'])('zstd %s', (level) => {

@@ -64,7 +64,12 @@ function int16(tag: number, values: readonly number[]): HeaderEntry {
 }
 
 /** A package of these files; `archive` replaces what the payload holds. */
-async function packageOf(files: readonly File[], archive: readonly File[] = files, more: readonly HeaderEntry[] = []) {
+async function packageOf(
+  files: readonly File[],
+  archive: readonly File[] = files,
+  more: readonly HeaderEntry[] = [],
+  type: 'gzip' | 'zstd' = 'gzip',
+) {
   const split = files.map(({ path }) => path.lastIndexOf('/') + 1);
   const sizes = files.map(({ size, content = '' }) => size ?? content.length);
   const main = mainEntries(
@@ -91,7 +96,7 @@ async function packageOf(files: readonly File[], archive: readonly File[] = file
       files.map(({ path }, i) => path.slice(0, split[i])),
     ),
     string(1124, 'cpio'),
-    string(1125, 'gzip'),
+    string(1125, type),
     ...more,
   );
   const inputs = archive.map(({ path, name = `.${path}`, mode = 0o100644, content, linkTarget }, i): CpioInput => {
@@ -102,7 +107,7 @@ async function packageOf(files: readonly File[], archive: readonly File[] = file
   });
   const chunks: Uint8Array[] = [];
   for await (const chunk of writeCpio(inputs)) chunks.push(chunk);
-  const payload = await compressBytes(Buffer.concat(chunks), { type: 'gzip' });
+  const payload = await compressBytes(Buffer.concat(chunks), { type });
   return readPackage(packageBytes({ main: main.sort((a, b) => a.tag - b.tag), payload }));
 }
 
@@ -254,6 +259,16 @@ test('content of another size than the header says is refused before it is writt
   const pkg = await packageOf([{ path: '/a', content: 'x'.repeat(100), size: 10 }]);
   expect(await codeOf(extractPackage(pkg, target))).toBe('RPM_BAD_PAYLOAD');
   expect(readdirSync(target)).toEqual([]);
+});
+
+test('a timer can stop the extraction of a payload that a few bytes blow up', async () => {
+  const files = [{ path: '/zeros', content: '0'.repeat(100_000_000) }];
+  const pkg = await packageOf(files, files, [], 'zstd');
+  const controller = new AbortController();
+  const reason = new Error('long enough');
+  setTimeout(() => controller.abort(reason));
+  await expect(extractPackage(pkg, target, { signal: controller.signal })).rejects.toBe(reason);
+  expect(statSync(join(target, 'zeros')).size).toBeLessThan(100_000_000);
 });
 
 test('a payload that grows past the ceilings stops there', async () => {

@@ -1,16 +1,13 @@
 /**
- * Kernel (AssemblyScript): the two loops of a Zstandard block, Huffman literals and sequences.
+ * Kernel (AssemblyScript): the loops of a Zstandard block: Huffman literals, tables of sequences, sequences.
  *
- * Tables are read and laid into memory by the TypeScript twin (`../src/codec-zstd-block.ts`), which also runs the same loops
- * where there is no kernel, and again where the kernel found a fault: it says no more than that there is one.
+ * Descriptions of tables are read by the TypeScript twin (`../src/codec-zstd-block.ts`), which also runs the same loops where
+ * there is no kernel, and again where the kernel found a fault: it says no more than that there is one.
  *
- * Reference: RFC 8878, 3.1.1.3.1.6 (four streams), 3.1.1.3.2.1 (sequences), 3.1.1.5 (repeated offsets)
+ * Reference: RFC 8878, 3.1.1.3.1.6 (four streams), 3.1.1.3.2.1 (sequences), 3.1.1.5 (repeated offsets), 4.1.1 (tables)
  */
 
 const FAULT: i32 = -1;
-/** A table: symbols, then bits, then bases of two bytes, each for 512 states. */
-const TABLE_BITS: usize = 512;
-const TABLE_BASES: usize = 1024;
 
 /** Last three offsets, then the place in the output behind the last sequence. */
 const state: usize = memory.data(16, 16);
@@ -30,9 +27,19 @@ const matchBits: usize = memory.data<u8>([
   0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 3,
   3, 4, 4, 5, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16,
 ]);
+/** Probabilities of the symbols of the table to be made, two bytes each: filled by the caller. */
+const counts: usize = memory.data(2 * 64, 16);
+/** How many states of each symbol were numbered, two bytes each; then the symbol of each state. */
+const numbered: usize = memory.data(2 * 64, 16);
+const symbols: usize = memory.data(512, 16);
+/** For each distance below 16, from which of the last bytes the next sixteen come when they repeat at that distance. */
+const patterns: usize = memory.data(16 * 16, 16);
 
 /** Where the caller's own memory begins. */
 export function base(): usize {
+  for (let distance: usize = 1; distance < 16; distance++) {
+    for (let i: usize = 0; i < 16; i++) store<u8>(patterns + distance * 16 + i, u8(i % distance));
+  }
   return (__heap_base + 15) & ~15;
 }
 
@@ -41,45 +48,160 @@ export function stateAt(): usize {
   return state;
 }
 
+/** Address of the probabilities that `sequenceTable` reads. */
+export function countsAt(): usize {
+  return counts;
+}
+
 /**
- * One stream of literals from its end to its start: `entries` are symbol | length << 8 for each value of the next `log` bits.
- * 0, or −1 for a fault. Up to eight bytes before `start` are read.
+ * Four streams of literals, each from its end to its start: `entries` are symbol | length << 8 for each value of the next `log`
+ * bits. The first three give `quarter` symbols, the last what is left. 0, or −1 for a fault. Up to eight bytes before a stream are
+ * read.
  */
-export function huffman(entries: usize, log: u32, start: usize, end: usize, to: usize, toEnd: usize): i32 {
+export function fourStreams(
+  entries: usize,
+  log: u32,
+  start1: usize,
+  start2: usize,
+  start3: usize,
+  start4: usize,
+  end: usize,
+  to: usize,
+  quarter: usize,
+  toEnd: usize,
+): i32 {
+  let position1 = endMark(start1, start2);
+  let position2 = endMark(start2, start3);
+  let position3 = endMark(start3, start4);
+  let position4 = endMark(start4, end);
+  if (position1 < 0 || position2 < 0 || position3 < 0 || position4 < 0) return FAULT;
+  const to2 = to + quarter;
+  const to3 = to2 + quarter;
+  const to4 = to3 + quarter;
+  const mask = (1 << log) - 1;
+  let done: usize = 0;
+  // Five symbols of at most 11 bits from each word of at least 57; what one stream waits for, another one has.
+  for (; to4 + done + 5 <= toEnd; done += 5) {
+    const byte1 = ((position1 + 7) >> 3) - 8;
+    const byte2 = ((position2 + 7) >> 3) - 8;
+    const byte3 = ((position3 + 7) >> 3) - 8;
+    const byte4 = ((position4 + 7) >> 3) - 8;
+    const word1 = load<u64>(usize(byte1));
+    const word2 = load<u64>(usize(byte2));
+    const word3 = load<u64>(usize(byte3));
+    const word4 = load<u64>(usize(byte4));
+    let left1 = u32(position1 - (byte1 << 3));
+    let left2 = u32(position2 - (byte2 << 3));
+    let left3 = u32(position3 - (byte3 << 3));
+    let left4 = u32(position4 - (byte4 << 3));
+    for (let i: usize = 0; i < 5; i++) {
+      const entry1: u32 = load<u16>(entries + ((usize(word1 >> u64(left1 - log)) & mask) << 1));
+      const entry2: u32 = load<u16>(entries + ((usize(word2 >> u64(left2 - log)) & mask) << 1));
+      const entry3: u32 = load<u16>(entries + ((usize(word3 >> u64(left3 - log)) & mask) << 1));
+      const entry4: u32 = load<u16>(entries + ((usize(word4 >> u64(left4 - log)) & mask) << 1));
+      store<u8>(to + done + i, u8(entry1));
+      store<u8>(to2 + done + i, u8(entry2));
+      store<u8>(to3 + done + i, u8(entry3));
+      store<u8>(to4 + done + i, u8(entry4));
+      left1 -= entry1 >> 8;
+      left2 -= entry2 >> 8;
+      left3 -= entry3 >> 8;
+      left4 -= entry4 >> 8;
+    }
+    position1 = (byte1 << 3) + i64(left1);
+    position2 = (byte2 << 3) + i64(left2);
+    position3 = (byte3 << 3) + i64(left3);
+    position4 = (byte4 << 3) + i64(left4);
+    if (
+      i32(position1 < i64(start1) << 3) |
+      i32(position2 < i64(start2) << 3) |
+      i32(position3 < i64(start3) << 3) |
+      i32(position4 < i64(start4) << 3)
+    ) {
+      return FAULT;
+    }
+  }
+  return (
+    rest(entries, log, position1, start1, to + done, to2) |
+    rest(entries, log, position2, start2, to2 + done, to3) |
+    rest(entries, log, position3, start3, to3 + done, to4) |
+    rest(entries, log, position4, start4, to4 + done, toEnd)
+  );
+}
+
+/** One stream of literals, as one of `fourStreams`. */
+export function oneStream(entries: usize, log: u32, start: usize, end: usize, to: usize, toEnd: usize): i32 {
+  const position = endMark(start, end);
+  return position < 0 ? FAULT : rest(entries, log, position, start, to, toEnd);
+}
+
+/** The bit address of a stream's end mark, the highest one bit of its last byte; negative without one. */
+function endMark(start: usize, end: usize): i64 {
   const last: u32 = load<u8>(end - 1);
   if (end <= start || last === 0) return FAULT;
+  return ((i64(end) - 1) << 3) + i64(31 - clz(last));
+}
+
+/** The literals up to `toEnd`, which must use up their stream. */
+function rest(entries: usize, log: u32, position: i64, start: usize, to: usize, toEnd: usize): i32 {
+  const first = i64(start) << 3;
   const mask = (1 << log) - 1;
-  const first = u64(start) << 3;
-  let position = ((u64(end) - 1) << 3) + u64(31 - clz(last));
-  // Five symbols of at most 11 bits from each word of at least 57.
-  while (to + 5 <= toEnd) {
-    const byte = ((position + 7) >> 3) - 8;
-    const word = load<u64>(usize(byte));
-    let left = u32(position - (byte << 3));
-    for (let i: usize = 0; i < 5; i++) {
-      const entry: u32 = load<u16>(entries + ((usize(word >> u64(left - log)) & mask) << 1));
-      store<u8>(to + i, u8(entry));
-      left -= entry >> 8;
-    }
-    to += 5;
-    position = (byte << 3) + u64(left);
-    if (position < first) return FAULT;
-  }
   while (to < toEnd) {
     const byte = ((position + 7) >> 3) - 8;
     const word = load<u64>(usize(byte));
     const left = u32(position - (byte << 3));
     const entry: u32 = load<u16>(entries + ((usize(word >> u64(left - log)) & mask) << 1));
     store<u8>(to++, u8(entry));
-    position -= u64(entry >> 8);
+    position -= i64(entry >> 8);
     if (position < first) return FAULT;
   }
   return position === first ? 0 : FAULT;
 }
 
 /**
+ * Makes a table of 2^log states from the probabilities of `count` symbols, which add up to it. `kind`: 0 literal lengths, 1
+ * offsets, 2 match lengths. A state has eight bytes: what to add to its bits for the next state (2), how many bits those are (1),
+ * how many extra bits its value has (1), the value without them (4).
+ */
+export function sequenceTable(table: usize, log: u32, count: usize, kind: i32): void {
+  const size: u32 = 1 << log;
+  let high = size - 1;
+  for (let symbol: usize = 0; symbol < count; symbol++) {
+    const share = i32(load<i16>(counts + (symbol << 1)));
+    if (share === -1) store<u8>(symbols + usize(high--), u8(symbol));
+    store<u16>(numbered + (symbol << 1), u16(share < 0 ? 1 : share));
+  }
+  const step = (size >> 1) + (size >> 3) + 3;
+  let position: u32 = 0;
+  for (let symbol: usize = 0; symbol < count; symbol++) {
+    for (let left = i32(load<i16>(counts + (symbol << 1))); left > 0; left--) {
+      store<u8>(symbols + usize(position), u8(symbol));
+      do position = (position + step) & (size - 1);
+      while (position > high);
+    }
+  }
+  for (let at: u32 = 0; at < size; at++) {
+    const symbol: usize = load<u8>(symbols + usize(at));
+    const next: u32 = load<u16>(numbered + (symbol << 1));
+    store<u16>(numbered + (symbol << 1), u16(next + 1));
+    const width = log - (31 - clz(next));
+    const entry = table + (usize(at) << 3);
+    store<u16>(entry, u16((next << width) - size));
+    store<u8>(entry, u8(width), 2);
+    if (kind === 1) {
+      store<u8>(entry, u8(symbol), 3);
+      store<u32>(entry, 1 << u32(symbol), 4);
+    } else {
+      store<u8>(entry, load<u8>((kind === 0 ? literalBits : matchBits) + symbol), 3);
+      store<u32>(entry, load<u32>((kind === 0 ? literalLengths : matchLengths) + (symbol << 2)), 4);
+    }
+  }
+}
+
+/**
  * Runs `count` sequences. `out` is where output goes and may not pass `limit`; matches reach back to `windowStart`. How many
- * literals were used, or −1 for a fault: then the offsets are as before. Up to 16 bytes behind the output are written over.
+ * literals were used, or −1 for a fault: then the offsets are as before. Up to 16 bytes before the sequences are read, up to 16
+ * behind the literals, and as many behind the output are written over.
  */
 export function sequences(
   count: u32,
@@ -97,78 +219,102 @@ export function sequences(
   mlTable: usize,
   mlLog: u32,
 ): i32 {
-  const last: u32 = load<u8>(end - 1);
-  if (end <= start || last === 0) return FAULT;
   const first = i64(start) << 3;
-  let bit = ((i64(end) - 1) << 3) + i64(31 - clz(last));
+  let bit = endMark(start, end);
+  if (bit < 0) return FAULT;
   let offset1 = load<u32>(state);
   let offset2 = load<u32>(state, 4);
   let offset3 = load<u32>(state, 8);
-  bit -= llLog;
-  let llState = bitsAt(bit, llLog);
-  bit -= ofLog;
-  let ofState = bitsAt(bit, ofLog);
-  bit -= mlLog;
-  let mlState = bitsAt(bit, mlLog);
-  if (bit < first) return FAULT;
   let from = literals;
   const literalsEnd = literals + usize(literalCount);
 
-  for (let left = count; left > 0; left--) {
-    const ofCode: u32 = load<u8>(ofTable + usize(ofState));
-    const mlCode: usize = load<u8>(mlTable + usize(mlState));
-    const llCode: usize = load<u8>(llTable + usize(llState));
-    bit -= ofCode;
+  // The next 57 to 64 bits, of which `left` are not read yet.
+  let byte = ((bit + 7) >> 3) - 8;
+  let word = load<u64>(usize(byte));
+  let left = u32(bit - (byte << 3)) - llLog;
+  let llState = llTable + (bits(word, left, llLog) << 3);
+  left -= ofLog;
+  let ofState = ofTable + (bits(word, left, ofLog) << 3);
+  left -= mlLog;
+  let mlState = mlTable + (bits(word, left, mlLog) << 3);
+
+  for (let remaining = count; ; ) {
+    bit = (byte << 3) + i64(left);
     if (bit < first) return FAULT;
-    let offset = u64(1) << ofCode;
-    offset += bitsAt(bit, ofCode);
-    const mlWidth: u32 = load<u8>(matchBits + mlCode);
-    bit -= mlWidth;
-    const llWidth: u32 = load<u8>(literalBits + llCode);
-    if (bit - llWidth < first) return FAULT;
-    const matchLength = usize(load<u32>(matchLengths + (mlCode << 2)) + bitsAt(bit, mlWidth));
-    bit -= llWidth;
-    const literalLength = usize(load<u32>(literalLengths + (llCode << 2)) + bitsAt(bit, llWidth));
+    byte = ((bit + 7) >> 3) - 8;
+    word = load<u64>(usize(byte));
+    left = u32(bit - (byte << 3));
+    const ofWidth: u32 = load<u8>(ofState, 3);
+    const mlWidth: u32 = load<u8>(mlState, 3);
+    const llWidth: u32 = load<u8>(llState, 3);
+    left -= ofWidth;
+    let offset = load<u32>(ofState, 4) + bits(word, left, ofWidth);
+    // An offset of at most 31 bits, then lengths of at most 16 each and states of at most 9, 9 and 8.
+    if (ofWidth + mlWidth + llWidth > 57 - 26) {
+      bit = (byte << 3) + i64(left);
+      if (bit < first) return FAULT;
+      byte = ((bit + 7) >> 3) - 8;
+      word = load<u64>(usize(byte));
+      left = u32(bit - (byte << 3));
+    }
+    left -= mlWidth;
+    const matchLength = load<u32>(mlState, 4) + bits(word, left, mlWidth);
+    left -= llWidth;
+    const literalLength = load<u32>(llState, 4) + bits(word, left, llWidth);
 
     if (offset > 3) {
       offset -= 3;
       offset3 = offset2;
       offset2 = offset1;
-      offset1 = u32(offset);
+      offset1 = offset;
     } else {
       // 1 to 3: an offset used before; without literals the first is of no use, and 3 means the first less one.
-      const which = u32(offset) - u32(literalLength !== 0);
+      const which = offset - u32(literalLength !== 0);
       if (which === 0) {
         offset = offset1;
       } else {
         offset = which === 1 ? offset2 : which === 2 ? offset3 : offset1 - 1;
         if (which !== 1) offset3 = offset2;
         offset2 = offset1;
-        offset1 = u32(offset);
+        offset1 = offset;
       }
     }
 
-    if (from + literalLength > literalsEnd || out + literalLength + matchLength > limit) return FAULT;
-    for (let i: usize = 0; i < literalLength; i += 16) v128.store(out + i, v128.load(from + i));
-    out += literalLength;
+    const match = out + literalLength;
+    // An offset of 0 becomes the greatest one.
+    if (
+      i32(from + literalLength > literalsEnd) |
+      i32(match + matchLength > limit) |
+      i32(offset - 1 >= match - windowStart)
+    ) {
+      return FAULT;
+    }
+    v128.store(out, v128.load(from));
+    for (let i: usize = 16; i < literalLength; i += 16) v128.store(out + i, v128.load(from + i));
     from += literalLength;
-    if (offset === 0 || offset > u64(out - windowStart)) return FAULT;
-    copyMatch(out, usize(offset), matchLength);
-    out += matchLength;
+    copyMatch(match, offset, matchLength);
+    out = match + matchLength;
 
-    if (left === 1) break;
-    let width: u32 = load<u8>(llTable + usize(llState), TABLE_BITS);
-    bit -= width;
-    llState = u32(load<u16>(llTable + (usize(llState) << 1), TABLE_BASES)) + bitsAt(bit, width);
-    width = load<u8>(mlTable + usize(mlState), TABLE_BITS);
-    bit -= width;
-    mlState = u32(load<u16>(mlTable + (usize(mlState) << 1), TABLE_BASES)) + bitsAt(bit, width);
-    width = load<u8>(ofTable + usize(ofState), TABLE_BITS);
-    bit -= width;
-    ofState = u32(load<u16>(ofTable + (usize(ofState) << 1), TABLE_BASES)) + bitsAt(bit, width);
-    if (bit < first) return FAULT;
+    if (--remaining === 0) break;
+    // 16 + 16 bits of lengths and 26 of states are 58 behind an offset with many bits.
+    if (mlWidth + llWidth > 57 - 26) {
+      bit = (byte << 3) + i64(left);
+      if (bit < first) return FAULT;
+      byte = ((bit + 7) >> 3) - 8;
+      word = load<u64>(usize(byte));
+      left = u32(bit - (byte << 3));
+    }
+    let width: u32 = load<u8>(llState, 2);
+    left -= width;
+    llState = llTable + ((u32(load<u16>(llState)) + bits(word, left, width)) << 3);
+    width = load<u8>(mlState, 2);
+    left -= width;
+    mlState = mlTable + ((u32(load<u16>(mlState)) + bits(word, left, width)) << 3);
+    width = load<u8>(ofState, 2);
+    left -= width;
+    ofState = ofTable + ((u32(load<u16>(ofState)) + bits(word, left, width)) << 3);
   }
-  if (bit !== first) return FAULT;
+  if ((byte << 3) + i64(left) !== first) return FAULT;
   store<u32>(state, offset1);
   store<u32>(state, offset2, 4);
   store<u32>(state, offset3, 8);
@@ -176,22 +322,20 @@ export function sequences(
   return i32(from - literals);
 }
 
-/** `width` bits, at most 32, from a bit address on. The caller sees to it that they lie within a few bytes of the block. */
-function bitsAt(bit: i64, width: u32): u32 {
-  const word = load<u64>(usize(bit >> 3)) >> u64(bit & 7);
-  return u32(word & ((u64(1) << width) - 1));
+/** `width` bits of a word, at most 31, above the lowest `from`. */
+function bits(word: u64, from: u32, width: u32): u32 {
+  return u32(word >> u64(from)) & ((1 << width) - 1);
 }
 
 /** Bytes from `offset` back, which may lie in what is being written. */
 function copyMatch(to: usize, offset: usize, length: usize): void {
   const from = to - offset;
   if (offset >= 16) {
-    for (let i: usize = 0; i < length; i += 16) v128.store(to + i, v128.load(from + i));
-  } else if (offset >= 8) {
-    for (let i: usize = 0; i < length; i += 8) store<u64>(to + i, load<u64>(from + i));
-  } else if (offset === 1) {
-    memory.fill(to, load<u8>(from), length);
+    v128.store(to, v128.load(from));
+    for (let i: usize = 16; i < length; i += 16) v128.store(to + i, v128.load(from + i));
   } else {
-    for (let i: usize = 0; i < length; i++) store<u8>(to + i, load<u8>(from + i));
+    const pattern = i8x16.swizzle(v128.load(from), v128.load(patterns + (offset << 4)));
+    const step = 16 - (16 % offset);
+    for (let i: usize = 0; i < length; i += step) v128.store(to + i, pattern);
   }
 }

@@ -24,17 +24,28 @@ export class ChunkReader {
       }
       this.#position = 0;
     }
-    const part = this.#chunk.subarray(this.#position, this.#position + most);
-    this.#position += part.length;
-    return part;
+    return this.someNow(most);
+  }
+
+  /** The same without waiting: undefined where the next chunk has not come yet. */
+  someNow(most: number): Uint8Array | undefined {
+    if (this.#position >= this.#chunk.length) return undefined;
+    const start = this.#position;
+    this.#position = Math.min(start + most, this.#chunk.length);
+    return this.#chunk.subarray(start, this.#position);
+  }
+
+  /** Exactly `length` bytes as a view, where they lie in the chunk at hand. */
+  takeNow(length: number): Uint8Array | undefined {
+    if (this.#chunk.length - this.#position < length) return undefined;
+    this.#position += length;
+    return this.#chunk.subarray(this.#position - length, this.#position);
   }
 
   /** Exactly `length` bytes, fewer only at the end. */
   async take(length: number): Promise<Uint8Array> {
-    if (this.#chunk.length - this.#position >= length) {
-      this.#position += length;
-      return this.#chunk.subarray(this.#position - length, this.#position);
-    }
+    const view = this.takeNow(length);
+    if (view !== undefined) return view;
     const bytes = new Uint8Array(length);
     let filled = 0;
     while (filled < length) {

@@ -5,8 +5,7 @@
  */
 import {
   bitsBefore,
-  type FseTable,
-  fseTable,
+  FseTable,
   type HuffmanTable,
   readFseTable,
   readHuffmanTable,
@@ -29,6 +28,8 @@ const literalsBytes = MAX_BLOCK_BYTES + overrun;
 /**
  * What blocks of a frame share: the output so far, the last offsets, the last tables. One memory holds the block at hand, its
  * literals and the output, in this order: that of the kernel, where there is one.
+ *
+ * What a block opens to is a view of that memory, good until the next block.
  */
 export class ZstdBlocks {
   readonly #kernel: ZstdKernel | undefined = newZstdKernel();
@@ -75,7 +76,7 @@ export class ZstdBlocks {
     this.#reserve(bytes.length);
     this.#out.set(bytes, this.#position);
     this.#position += bytes.length;
-    return bytes.slice();
+    return this.#out.subarray(this.#position - bytes.length, this.#position);
   }
 
   /** A block of one byte repeated. */
@@ -83,7 +84,7 @@ export class ZstdBlocks {
     this.#reserve(length);
     this.#out.fill(byte, this.#position, this.#position + length);
     this.#position += length;
-    return this.#out.slice(this.#position - length, this.#position);
+    return this.#out.subarray(this.#position - length, this.#position);
   }
 
   /** A compressed block. Throws plain errors: the caller knows the offset. */
@@ -96,7 +97,7 @@ export class ZstdBlocks {
     const end = margin + block.length;
     const literals = this.#readLiterals(margin, end);
     this.#runSequences(literals.next, end, literals.count);
-    return this.#out.slice(start, this.#position);
+    return this.#out.subarray(start, this.#position);
   }
 
   /** Room for `length` more bytes: grows up to twice the window, then moves the window to the front. */
@@ -156,21 +157,32 @@ export class ZstdBlocks {
     }
     const table = this.#huffman;
     if (table === undefined) throw new Error('literals without a Huffman table');
+    const literalsAt = this.#base + scratchBytes;
+    const address = (place: number): number => this.#base + place;
     if (format === 0) {
-      this.#readHuffman(table, from, next, 0, count);
+      if (this.#kernel?.huffman(table, [address(from)], address(next), literalsAt, literalsAt + count) !== true) {
+        this.#readHuffman(table, from, next, 0, count);
+      }
       return { count, next };
     }
     if (next - from < 10) throw new Error('four streams in too few bytes');
     const quarter = (count + 3) >> 2;
     if (3 * quarter > count) throw new Error('four streams of too few literals');
-    let streamStart = from + 6;
-    for (let stream = 0; stream < 4; stream++) {
-      const length = this.#view.getUint16(from + 2 * stream, true);
-      const streamEnd = stream === 3 ? next : streamStart + length;
-      if (streamEnd > next) throw new Error('a stream that ends behind the literals');
-      const to = stream === 3 ? count : (stream + 1) * quarter;
-      this.#readHuffman(table, streamStart, streamEnd, stream * quarter, to);
-      streamStart = streamEnd;
+    const starts = [from + 6];
+    for (let stream = 0; stream < 3; stream++) {
+      starts.push(starts[stream]! + this.#view.getUint16(from + 2 * stream, true));
+    }
+    const known = starts[3]! <= next;
+    if (
+      known &&
+      this.#kernel?.huffman(table, starts.map(address), address(next), literalsAt, literalsAt + count) === true
+    ) {
+      return { count, next };
+    }
+    for (const [stream, start] of starts.entries()) {
+      const end = starts[stream + 1] ?? next;
+      if (end > next) throw new Error('a stream that ends behind the literals');
+      this.#readHuffman(table, start, end, stream * quarter, stream === 3 ? count : (stream + 1) * quarter);
     }
     return { count, next };
   }
@@ -178,8 +190,6 @@ export class ZstdBlocks {
   /** One Huffman stream, read from its end to its start. */
   #readHuffman(table: HuffmanTable, start: number, end: number, from: number, to: number): void {
     const { log, entries } = table;
-    const literalsAt = this.#base + scratchBytes;
-    if (this.#kernel?.huffman(table, this.#base + start, this.#base + end, literalsAt + from, literalsAt + to)) return;
     const view = this.#view;
     const literals = this.#literals;
     const mask = (1 << log) - 1;
@@ -300,9 +310,10 @@ export class ZstdBlocks {
     const literalsView = this.#literalsView;
     const out = this.#out;
     const outView = this.#outView;
-    const { symbols: llSymbols, bits: llBits, bases: llBases, log: llLog } = this.#literalLengths!;
-    const { symbols: ofSymbols, bits: ofBits, bases: ofBases, log: ofLog } = this.#offsetCodes!;
-    const { symbols: mlSymbols, bits: mlBits, bases: mlBases, log: mlLog } = this.#matchLengths!;
+    const { symbols: llSymbols, bits: llBits, bases: llBases } = this.#literalLengths!.states;
+    const { symbols: ofSymbols, bits: ofBits, bases: ofBases } = this.#offsetCodes!.states;
+    const { symbols: mlSymbols, bits: mlBits, bases: mlBases } = this.#matchLengths!.states;
+    const [llLog, ofLog, mlLog] = [this.#literalLengths!.log, this.#offsetCodes!.log, this.#matchLengths!.log];
     const { bases: llStarts, bits: llExtra } = literalLengthCode;
     const { bases: mlStarts, bits: mlExtra } = matchLengthCode;
     const first = start * 8;
@@ -448,18 +459,18 @@ const literalLengthCode: SequenceCode = sequenceCode(
   0,
   [...zeros(16), 1, 1, 1, 1, 2, 2, 3, 3, 4, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16],
   9,
-  fseTable([4, 3, ...twos(11), 1, 1, 1, ...twos(9), 3, 2, ...ones(5), ...rare(4)], 6),
+  new FseTable([4, 3, ...twos(11), 1, 1, 1, ...twos(9), 3, 2, ...ones(5), ...rare(4)], 6),
 );
 const matchLengthCode: SequenceCode = sequenceCode(
   3,
   [...zeros(32), 1, 1, 1, 1, 2, 2, 3, 3, 4, 4, 5, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16],
   9,
-  fseTable([1, 4, 3, ...twos(6), ...ones(37), ...rare(7)], 6),
+  new FseTable([1, 4, 3, ...twos(6), ...ones(37), ...rare(7)], 6),
 );
 const offsetCode: SequenceCode = {
   bases: new Uint32Array(0),
   bits: new Uint8Array(0),
   maxSymbol: 31,
   maxLog: 8,
-  predefined: fseTable([...ones(6), 2, 2, 2, ...ones(15), ...rare(5)], 5),
+  predefined: new FseTable([...ones(6), 2, 2, 2, ...ones(15), ...rare(5)], 5),
 };

@@ -4,9 +4,26 @@
  * Reference: RFC 8878, 4.1 (FSE), 4.2 (Huffman)
  */
 
-/** A decoding table: for each state the symbol, how many bits to read, and what to add to them for the next state. */
-export interface FseTable {
+/** A decoding table as it is described: the kernel makes its states in a form of its own. */
+export class FseTable {
+  /** Of 2^log; −1 stands for a probability below one. They add up to it. */
+  readonly probabilities: readonly number[];
   readonly log: number;
+  #states: FseStates | undefined;
+
+  constructor(probabilities: readonly number[], log: number) {
+    this.probabilities = probabilities;
+    this.log = log;
+  }
+
+  get states(): FseStates {
+    this.#states ??= fseStates(this.probabilities, this.log);
+    return this.#states;
+  }
+}
+
+/** For each state the symbol, how many bits to read, and what to add to them for the next state. */
+export interface FseStates {
   readonly symbols: Uint8Array;
   readonly bits: Uint8Array;
   readonly bases: Uint16Array;
@@ -67,11 +84,10 @@ export function readFseTable(
     if (counts.length > maxSymbol + 1) throw new Error('a table with more symbols than allowed');
   }
   if (left < 0) throw new Error('a table that adds up to too much');
-  return { table: fseTable(counts, log), next: (position + 7) >> 3 };
+  return { table: new FseTable(counts, log), next: (position + 7) >> 3 };
 }
 
-/** A table from symbol counts that add up to 2^log; −1 stands for a probability below one. */
-export function fseTable(counts: readonly number[], log: number): FseTable {
+function fseStates(counts: readonly number[], log: number): FseStates {
   const size = 1 << log;
   const symbols = new Uint8Array(size);
   const bits = new Uint8Array(size);
@@ -97,12 +113,12 @@ export function fseTable(counts: readonly number[], log: number): FseTable {
     bits[state] = width;
     bases[state] = (next << width) - size;
   }
-  return { log, symbols, bits, bases };
+  return { symbols, bits, bases };
 }
 
 /** The table of one symbol that costs no bits. */
 export function singleSymbolTable(symbol: number): FseTable {
-  return { log: 0, symbols: Uint8Array.of(symbol), bits: new Uint8Array(1), bases: new Uint16Array(1) };
+  return new FseTable([...new Array<number>(symbol).fill(0), 1], 0);
 }
 
 /** Reads the description of a Huffman table. `next` is the first byte behind it. */
@@ -146,19 +162,20 @@ function readWeights(bytes: Uint8Array, start: number, end: number, weights: Uin
     }
     return value;
   };
+  const { symbols, bits, bases } = table.states;
   const states = [read(table.log), read(table.log)];
   if (position < first) throw new Error('weights that end early');
   for (let count = 0; ; count++) {
     if (count >= 254) throw new Error('more weights than symbols');
     const turn = count & 1;
     const state = states[turn]!;
-    weights[count] = table.symbols[state]!;
-    const width = table.bits[state]!;
+    weights[count] = symbols[state]!;
+    const width = bits[state]!;
     if (position - first < width) {
-      weights[count + 1] = table.symbols[states[1 - turn]!]!;
+      weights[count + 1] = symbols[states[1 - turn]!]!;
       return count + 2;
     }
-    states[turn] = table.bases[state]! + read(width);
+    states[turn] = bases[state]! + read(width);
   }
 }
 

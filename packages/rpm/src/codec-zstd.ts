@@ -26,8 +26,13 @@ const maxWindowBytes = 128 << 20;
 
 /**
  * Decompresses every frame. The checksum of a frame is looked at by Node only: the payload digest is the witness.
+ *
+ * With `lent` a chunk may be a view that is good until the next one is asked for.
  */
-export async function* decodeZstd(input: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void, void> {
+export async function* decodeZstd(
+  input: AsyncIterable<Uint8Array>,
+  lent = false,
+): AsyncGenerator<Uint8Array, void, void> {
   const zlib = nodeZstd();
   const reader = new ChunkReader(input);
   try {
@@ -44,7 +49,7 @@ export async function* decodeZstd(input: AsyncIterable<Uint8Array>): AsyncGenera
         // Frame by frame: on a chain of frames Node stops after the first.
         yield* runTransform(zlib.createZstdDecompress({ chunkSize }), storedFrame(reader));
       } else {
-        yield* decodeFrameHere(reader);
+        yield* decodeFrameHere(reader, lent);
       }
     }
   } finally {
@@ -53,7 +58,7 @@ export async function* decodeZstd(input: AsyncIterable<Uint8Array>): AsyncGenera
 }
 
 /** A frame without Node's decoder: at once where it says that it is short, block by block otherwise and when it is damaged. */
-async function* decodeFrameHere(reader: ChunkReader): AsyncGenerator<Uint8Array, void, void> {
+async function* decodeFrameHere(reader: ChunkReader, lent: boolean): AsyncGenerator<Uint8Array, void, void> {
   const header = await readFrameHeader(reader);
   const parts: Uint8Array[] = [header.bytes.slice(4)];
   if (header.size !== undefined && header.size <= wholeFrameBytes) {
@@ -68,7 +73,7 @@ async function* decodeFrameHere(reader: ChunkReader): AsyncGenerator<Uint8Array,
     }
   }
   reader.unread(parts);
-  yield* decodeFrame(reader);
+  yield* decodeFrame(reader, lent);
 }
 
 /** The content of a short frame whose header was read; what is read more of it goes to `parts`. Undefined for an odd one. */
@@ -206,7 +211,7 @@ async function* storedFrame(reader: ChunkReader): AsyncGenerator<Uint8Array, voi
   if (header.hasChecksum) yield await exactly(reader, 4);
 }
 
-async function* decodeFrame(reader: ChunkReader): AsyncGenerator<Uint8Array, void, void> {
+async function* decodeFrame(reader: ChunkReader, lent: boolean): AsyncGenerator<Uint8Array, void, void> {
   const { windowBytes, size, hasChecksum } = await readFrameHeader(reader);
   const blocks = new ZstdBlocks(windowBytes);
   let produced = 0;
@@ -220,7 +225,7 @@ async function* decodeFrame(reader: ChunkReader): AsyncGenerator<Uint8Array, voi
           ? blocks.run(block.data[0]!, block.length)
           : blocks.compressed(block.data);
     produced += out.length;
-    if (out.length > 0) yield out;
+    if (out.length > 0) yield lent ? out : out.slice();
   }
   if (size !== undefined && produced !== size) throw new Error(`a frame of ${produced} bytes that announced ${size}`);
   if (hasChecksum) await exactly(reader, 4);

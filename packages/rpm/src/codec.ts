@@ -59,15 +59,36 @@ export function detectCompression(bytes: Uint8Array): Compression {
  * Throws RPM_BAD_PAYLOAD with the number of compressed bytes read so far, RPM_LIMIT at a ceiling (not after it),
  * RPM_NO_CODEC. Errors of `input` come through unchanged. Digests are not checked here.
  */
-export async function* decompress(
+export function decompress(
   input: AsyncIterable<Uint8Array>,
   type: Compression,
   options: DecompressOptions = {},
 ): AsyncGenerator<Uint8Array, void, void> {
+  return decompressed(input, type, options, false);
+}
+
+/**
+ * @internal As `decompress`, for a reader that is done with a chunk before it asks for the next one: it may be a view of memory
+ * that is written over then.
+ */
+export function decompressLent(
+  input: AsyncIterable<Uint8Array>,
+  type: Compression,
+  options: DecompressOptions,
+): AsyncGenerator<Uint8Array, void, void> {
+  return decompressed(input, type, options, true);
+}
+
+async function* decompressed(
+  input: AsyncIterable<Uint8Array>,
+  type: Compression,
+  options: DecompressOptions,
+  lent: boolean,
+): AsyncGenerator<Uint8Array, void, void> {
   const maxBytes = ceiling('maxBytes', options.maxBytes ?? MAX_PAYLOAD_BYTES);
   const maxRatio = ceiling('maxRatio', options.maxRatio ?? MAX_PAYLOAD_RATIO);
   const counted = new CountedInput(input, options.signal);
-  const decode = await decoderFor(type);
+  const decode = await decoderFor(type, lent);
   let bytesOut = 0;
   try {
     for await (const chunk of decode(counted)) {
@@ -130,14 +151,14 @@ export async function compressBytes(bytes: Uint8Array, options: CompressOptions)
 
 type Coder = (input: AsyncIterable<Uint8Array>) => AsyncIterable<Uint8Array>;
 
-async function decoderFor(type: Compression): Promise<Coder> {
+async function decoderFor(type: Compression, lent: boolean): Promise<Coder> {
   switch (type) {
     case 'none':
       return (input) => input;
     case 'gzip':
       return decodeGzip;
     case 'zstd':
-      return decodeZstd;
+      return (input) => decodeZstd(input, lent);
     case 'bzip2':
       return decodeBzip2;
     case 'xz':

@@ -77,16 +77,23 @@ const trailerName = 'TRAILER!!!';
  * Throws RPM_BAD_PAYLOAD (offset from the start of the archive), RPM_TRUNCATED when the archive ends before its
  * trailer, RPM_LIMIT. Names are data from outside: this function compares them with nothing.
  */
-export async function* readCpio(
+export function readCpio(
   archive: AsyncIterable<Uint8Array>,
   options: ReadCpioOptions = {},
 ): AsyncGenerator<CpioEntry, void, void> {
+  return archiveEntries(new ArchiveReader(archive), options);
+}
+
+/** @internal The entries of an archive whose content may also be read from its reader. */
+export async function* archiveEntries(
+  reader: ArchiveReader,
+  options: ReadCpioOptions,
+): AsyncGenerator<CpioEntry, void, void> {
   const maxEntries = options.maxEntries ?? MAX_ENTRY_VALUES;
-  const reader = new ArchiveReader(archive);
   try {
     for (let entries = 0; ; entries++) {
       options.signal?.throwIfAborted();
-      await reader.align();
+      if (!reader.alignNow()) await reader.align();
       const offset = reader.offset;
       const header = await readHeader(reader, options.strippedSize);
       if (header === undefined) return;
@@ -96,10 +103,10 @@ export async function* readCpio(
           `payload: more than ${maxEntries} entries`,
         );
       }
-      await reader.align();
-      reader.left = header.sizeBytes;
-      yield { ...header, offset, data: () => reader.content(offset) };
-      await reader.skipContent();
+      if (!reader.alignNow()) await reader.align();
+      reader.begin(offset, header.sizeBytes);
+      yield { ...header, offset, data: () => reader.content() };
+      if (reader.left > 0) await reader.skipContent();
     }
   } finally {
     await reader.close();
@@ -196,7 +203,7 @@ async function readHeader(
 ): Promise<NewcHeader | StrippedHeader | undefined> {
   const offset = reader.offset;
   // The magic decides how long the header is; both kinds have 14 bytes.
-  const start = await reader.take(strippedHeaderBytes, offset);
+  const start = reader.takeNow(strippedHeaderBytes) ?? (await reader.take(strippedHeaderBytes, offset));
   const magic = String.fromCharCode(...start.subarray(0, 6));
   if (magic === '07070X') {
     const fileIndex = parseHex(start, 6, offset);
@@ -206,7 +213,8 @@ async function readHeader(
   }
   if (magic !== '070701' && magic !== '070702') throw badArchive(offset, '070701, 070702 or 07070X', quote(magic));
   const inode = parseHex(start, 6, offset);
-  const rest = await reader.take(newcHeaderBytes - strippedHeaderBytes, offset);
+  const restBytes = newcHeaderBytes - strippedHeaderBytes;
+  const rest = reader.takeNow(restBytes) ?? (await reader.take(restBytes, offset));
   const field = (index: number) => parseHex(rest, index * 8, offset);
   const nameBytes = field(10);
   if (nameBytes === 0 || nameBytes > maxNameBytes) {
@@ -228,23 +236,31 @@ async function readHeader(
   } as const;
   // Parsed although nobody looks at it: the reference refuses a checksum that is no number.
   field(11);
-  const stored = await reader.take(nameBytes, offset);
+  const stored = reader.takeNow(nameBytes) ?? (await reader.take(nameBytes, offset));
   const end = stored.indexOf(0);
   if (end === -1) throw badArchive(offset, 'a name that ends with NUL', quote(decodeText(stored, 0, stored.length)));
   const name = decodeText(stored, 0, end);
   return name === trailerName ? undefined : { ...header, name };
 }
 
-/** Where in the archive the reader is. */
-class ArchiveReader {
+/** @internal Where in the archive the reader is. What is at hand is given without waiting. */
+export class ArchiveReader {
   /** Bytes from the start of the archive to the next one. */
   offset = 0;
   /** Content bytes of the current entry that were not read yet. */
   left = 0;
+  #entryOffset = 0;
   readonly #reader: ChunkReader;
 
   constructor(archive: AsyncIterable<Uint8Array>) {
     this.#reader = new ChunkReader(archive);
+  }
+
+  /** Exactly `length` bytes, where they are at hand. */
+  takeNow(length: number): Uint8Array | undefined {
+    const bytes = this.#reader.takeNow(length);
+    if (bytes !== undefined) this.offset += length;
+    return bytes;
   }
 
   /** Exactly `length` bytes. */
@@ -255,30 +271,56 @@ class ArchiveReader {
     return bytes;
   }
 
-  async *content(entryOffset: number): AsyncGenerator<Uint8Array, void, void> {
-    while (this.left > 0) yield await this.#contentPart(entryOffset);
+  /** Behind the header of an entry: its content is next. */
+  begin(entryOffset: number, sizeBytes: number): void {
+    this.#entryOffset = entryOffset;
+    this.left = sizeBytes;
+  }
+
+  async *content(): AsyncGenerator<Uint8Array, void, void> {
+    while (this.left > 0) yield await this.contentPart();
   }
 
   async skipContent(): Promise<void> {
-    while (this.left > 0) await this.#contentPart(this.offset);
+    while (this.left > 0) await this.contentPart();
+  }
+
+  /** A part of the content that is at hand; undefined where there is none. */
+  contentPartNow(): Uint8Array | undefined {
+    const part = this.#reader.someNow(this.left);
+    if (part !== undefined) this.#passed(part);
+    return part;
+  }
+
+  /** A part of the content. */
+  async contentPart(): Promise<Uint8Array> {
+    const part = await this.#reader.some(this.left);
+    if (part === undefined) throw this.#truncated(this.#entryOffset, this.left, 0);
+    this.#passed(part);
+    return part;
   }
 
   /** Passes the padding. An archive that ends within it has no trailer and is reported where the next entry begins. */
   async align(): Promise<void> {
-    const padding = (4 - (this.offset % 4)) % 4;
-    if (padding > 0) this.offset += (await this.#reader.take(padding)).length;
+    this.offset += (await this.#reader.take(this.#padding)).length;
+  }
+
+  /** The same without waiting; false where the padding is not at hand. */
+  alignNow(): boolean {
+    return this.#padding === 0 || this.takeNow(this.#padding) !== undefined;
   }
 
   async close(): Promise<void> {
     await this.#reader.close();
   }
 
-  async #contentPart(entryOffset: number): Promise<Uint8Array> {
-    const part = await this.#reader.some(this.left);
-    if (part === undefined) throw this.#truncated(entryOffset, this.left, 0);
+  get #padding(): number {
+    return (4 - (this.offset % 4)) % 4;
+  }
+
+  #passed(part: Uint8Array): void {
     this.left -= part.length;
     this.offset += part.length;
-    return part;
   }
 
   #truncated(entryOffset: number, wantedBytes: number, gotBytes: number): RpmError {

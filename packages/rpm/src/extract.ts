@@ -19,15 +19,16 @@ import {
   realpathSync,
   symlinkSync,
   utimesSync,
-  write,
   writeSync,
 } from 'node:fs';
 import { join } from 'node:path';
+import { ArchiveReader } from './cpio.js';
 import { quote, RpmError } from './errors.js';
 import type { PackageFile } from './file-list.js';
 import { fileSource } from './file-source.js';
 import { type RpmPackage, readPackage } from './package.js';
-import { type PayloadEntriesOptions, type PayloadEntry, payloadEntries } from './payload-entries.js';
+import { lentPayloadArchive } from './payload.js';
+import { entriesOf, type PayloadEntriesOptions, type PayloadEntry } from './payload-entries.js';
 
 /** What was written. */
 export interface ExtractReport {
@@ -66,13 +67,14 @@ async function extract(pkg: RpmPackage, folder: string, options: PayloadEntriesO
     mkdirSync(folder, { recursive: true });
     return new Target(realpathSync(folder));
   });
-  for await (const entry of payloadEntries(pkg, options)) await target.add(entry);
+  const archive = new ArchiveReader(lentPayloadArchive(pkg, options));
+  for await (const entry of entriesOf(pkg, archive, options)) await target.add(entry, archive);
   target.finish();
   return target;
 }
 
-// Small files are written at once: four system calls cost less than one turn of the event loop.
-const smallFileBytes = 128 * 1024;
+/** After so many bytes others get their turn, a signal among them: some ten milliseconds. */
+const turnBytes = 16 << 20;
 
 class Target implements ExtractReport {
   madeCount = 0;
@@ -82,6 +84,7 @@ class Target implements ExtractReport {
   /** Folders below the root that were seen to be real. */
   readonly #folders = new Set<string>(['']);
   readonly #links: PackageFile[] = [];
+  #bytesOfTurn = 0;
   /** Folders that were made here, with what the package says of them, where it lists them. */
   readonly #madeFolders = new Map<string, PackageFile | undefined>();
 
@@ -89,7 +92,7 @@ class Target implements ExtractReport {
     this.#root = root;
   }
 
-  async add({ file, hardlinkTo, sizeBytes, data }: PayloadEntry): Promise<void> {
+  async add({ file, hardlinkTo, sizeBytes }: PayloadEntry, archive: ArchiveReader): Promise<void> {
     const path = safePath(file.path);
     switch (file.type) {
       case 'directory':
@@ -100,7 +103,7 @@ class Target implements ExtractReport {
         return;
       case 'regular':
         this.#enterParent(path);
-        if (hardlinkTo === undefined) await this.#write(path, file, sizeBytes, data());
+        if (hardlinkTo === undefined) await this.#write(path, file, sizeBytes, archive);
         else this.#make(path, (full) => linkSync(join(this.#root, safePath(hardlinkTo.path)), full));
         return;
       default:
@@ -161,14 +164,19 @@ class Target implements ExtractReport {
     this.madeCount++;
   }
 
-  async #write(path: string, file: PackageFile, sizeBytes: number, data: AsyncIterable<Uint8Array>): Promise<void> {
+  async #write(path: string, file: PackageFile, sizeBytes: number, archive: ArchiveReader): Promise<void> {
     // `wx` fails on anything that exists, a dangling link included.
     const descriptor = onDisk(path, () => openSync(join(this.#root, path), 'wx', 0o600));
     try {
-      if (sizeBytes <= smallFileBytes) {
-        for await (const chunk of data) onDisk(path, () => writeAllSync(descriptor, chunk));
-      } else {
-        await writeAll(path, descriptor, data);
+      while (archive.left > 0) {
+        const chunk = archive.contentPartNow() ?? (await archive.contentPart());
+        // At once, from where it was decompressed: a hand-over to Node's pool would need a copy.
+        onDisk(path, () => writeAllSync(descriptor, chunk));
+        this.#bytesOfTurn += chunk.length;
+        if (this.#bytesOfTurn > turnBytes) {
+          this.#bytesOfTurn = 0;
+          await new Promise((resolve) => setImmediate(resolve));
+        }
       }
       onDisk(path, () => {
         fchmodSync(descriptor, permissions(file));
@@ -180,36 +188,6 @@ class Target implements ExtractReport {
     this.madeCount++;
     this.contentBytes += sizeBytes;
   }
-}
-
-/** One write under way while the next chunk is decompressed. */
-async function writeAll(path: string, descriptor: number, data: AsyncIterable<Uint8Array>): Promise<void> {
-  let writing: Promise<void> | undefined;
-  try {
-    for await (const chunk of data) {
-      await writing;
-      writing = writeLater(path, descriptor, chunk);
-    }
-  } finally {
-    // Also after an error: the descriptor is closed next.
-    await writing;
-  }
-}
-
-function writeLater(path: string, descriptor: number, chunk: Uint8Array): Promise<void> {
-  const written = new Promise<void>((resolve, reject) => {
-    const step = (rest: Uint8Array): void => {
-      write(descriptor, rest, (cause, count) => {
-        if (cause) reject(diskError(path, cause));
-        else if (count < rest.length) step(rest.subarray(count));
-        else resolve();
-      });
-    };
-    step(chunk);
-  });
-  // Awaited later: until then a failure must not count as unhandled.
-  written.catch(() => undefined);
-  return written;
 }
 
 function writeAllSync(descriptor: number, chunk: Uint8Array): void {

@@ -7,7 +7,7 @@
  */
 
 import type { DecompressOptions } from './codec.js';
-import { type CpioEntry, readCpio } from './cpio.js';
+import { ArchiveReader, archiveEntries, type CpioEntry } from './cpio.js';
 import { quote, RpmError } from './errors.js';
 import { fileList, hardlinkSets, isGhost, type PackageFile } from './file-list.js';
 import type { RpmPackage } from './package.js';
@@ -39,9 +39,18 @@ export interface PayloadEntriesOptions extends DecompressOptions {
  * Throws RPM_BAD_PAYLOAD on an entry that the header does not list, lists as often or with another size, and when a
  * listed file is missing; and what `payloadArchive`, `readCpio` and `fileList` throw.
  */
-export async function* payloadEntries(
+export function payloadEntries(
   pkg: RpmPackage,
   options: PayloadEntriesOptions = {},
+): AsyncGenerator<PayloadEntry, void, void> {
+  return entriesOf(pkg, new ArchiveReader(payloadArchive(pkg, options)), options);
+}
+
+/** @internal The same over an archive from whose reader the content may also be read. */
+export async function* entriesOf(
+  pkg: RpmPackage,
+  archive: ArchiveReader,
+  options: PayloadEntriesOptions,
 ): AsyncGenerator<PayloadEntry, void, void> {
   const files = fileList(pkg.header);
   const unseen = new UnseenFiles(files);
@@ -58,8 +67,7 @@ export async function* payloadEntries(
     const set = sets.get(file);
     return set !== undefined && set.last !== file ? 0 : file.sizeBytes;
   };
-  const archive = payloadArchive(pkg, options);
-  for await (const entry of readCpio(archive, { ...options, strippedSize })) {
+  for await (const entry of archiveEntries(archive, { ...options, strippedSize })) {
     const file = unseen.take(entry);
     if (isGhost(file)) continue;
     const set = sets.get(file);

@@ -11,7 +11,21 @@ interface Exports {
   readonly memory: { readonly buffer: ArrayBuffer; grow(pages: number): number };
   base(): number;
   stateAt(): number;
-  huffman(entries: number, log: number, start: number, end: number, to: number, toEnd: number): number;
+  countsAt(): number;
+  oneStream(entries: number, log: number, start: number, end: number, to: number, toEnd: number): number;
+  fourStreams(
+    entries: number,
+    log: number,
+    start1: number,
+    start2: number,
+    start3: number,
+    start4: number,
+    end: number,
+    to: number,
+    quarter: number,
+    toEnd: number,
+  ): number;
+  sequenceTable(table: number, log: number, count: number, kind: number): void;
   sequences(
     count: number,
     start: number,
@@ -35,8 +49,7 @@ export type SequenceTables = readonly [literalLengths: FseTable, offsets: FseTab
 
 const pageBytes = 65_536;
 const huffmanBytes = 4096;
-const fseBytes = 2048;
-const fseStates = 512;
+const sequenceTableBytes = 4096;
 
 /** Decoding loops over one memory. */
 export class ZstdKernel {
@@ -49,7 +62,7 @@ export class ZstdKernel {
   constructor(exports: Exports) {
     this.#exports = exports;
     this.#tables = exports.base();
-    this.start = this.#tables + huffmanBytes + 3 * fseBytes;
+    this.start = this.#tables + huffmanBytes + 3 * sequenceTableBytes;
     this.reserve(this.start);
     this.offsets = [1, 4, 8];
   }
@@ -71,13 +84,23 @@ export class ZstdKernel {
     this.#state().set(offsets);
   }
 
-  /** One stream of literals. False when it has a fault. All places are addresses. */
-  huffman(table: HuffmanTable, start: number, end: number, to: number, toEnd: number): boolean {
+  /**
+   * Literals of one stream, or of four, which begin at `starts`; the last ends at `end`. False when they have a fault. All places
+   * are addresses.
+   */
+  huffman(table: HuffmanTable, starts: readonly number[], end: number, to: number, toEnd: number): boolean {
     if (this.#laid[3] !== table) {
       new Uint16Array(this.#exports.memory.buffer, this.#tables, table.entries.length).set(table.entries);
       this.#laid[3] = table;
     }
-    return this.#exports.huffman(this.#tables, table.log, start, end, to, toEnd) === 0;
+    const [first, second, third, fourth] = starts as [number, number, number, number];
+    const { oneStream, fourStreams } = this.#exports;
+    const quarter = (toEnd - to + 3) >> 2;
+    const fault =
+      starts.length === 1
+        ? oneStream(this.#tables, table.log, first, end, to, toEnd)
+        : fourStreams(this.#tables, table.log, first, second, third, fourth, end, to, quarter, toEnd);
+    return fault === 0;
   }
 
   /** All sequences of a block. Undefined when they have a fault; else the literals used, and where the output then ends. */
@@ -109,12 +132,11 @@ export class ZstdKernel {
   }
 
   #lay(table: FseTable, at: number): number {
-    const address = this.#tables + huffmanBytes + at * fseBytes;
+    const address = this.#tables + huffmanBytes + at * sequenceTableBytes;
     if (this.#laid[at] === table) return address;
-    const { buffer } = this.#exports.memory;
-    new Uint8Array(buffer, address).set(table.symbols);
-    new Uint8Array(buffer, address + fseStates).set(table.bits);
-    new Uint16Array(buffer, address + 2 * fseStates).set(table.bases);
+    const { probabilities, log } = table;
+    new Int16Array(this.#exports.memory.buffer, this.#exports.countsAt()).set(probabilities);
+    this.#exports.sequenceTable(address, log, probabilities.length, at);
     this.#laid[at] = table;
     return address;
   }
