@@ -123,8 +123,8 @@ test('each file gets the report that it gets alone and in memory, and what canno
     'RPM_TRUNCATED',
     'not-verified',
     'not-verified',
-    'ENOENT',
-    'EISDIR',
+    'RPM_SOURCE_FAILED',
+    'RPM_SOURCE_FAILED',
   ]);
 });
 

@@ -109,6 +109,39 @@ export function signingVerdict(
 
 /** The state of the primary key at an instant. */
 export function primaryState(certificate: Certificate, at: Date, sha1: Sha1Rule = 'early'): KeyState {
+  return remembered(certificate.primary, certificate, at, sha1, () => findPrimaryState(certificate, at, sha1));
+}
+
+/** The state of a subkey at an instant; says nothing about its primary key. */
+export function subkeyState(certificate: Certificate, subkey: Subkey, at: Date, sha1: Sha1Rule = 'early'): KeyState {
+  return remembered(subkey.key, certificate, at, sha1, () => findSubkeyState(certificate, subkey, at, sha1));
+}
+
+interface Remembered {
+  readonly certificate: Certificate;
+  readonly at: number;
+  readonly sha1: Sha1Rule;
+  readonly state: KeyState;
+}
+
+const lastStates = new WeakMap<PublicKeyPacket, Remembered>();
+
+/** The last state of each key is kept: many signatures are asked about at one instant. */
+function remembered(
+  key: PublicKeyPacket,
+  certificate: Certificate,
+  at: Date,
+  sha1: Sha1Rule,
+  compute: () => KeyState,
+): KeyState {
+  const last = lastStates.get(key);
+  if (last?.certificate === certificate && last.at === at.getTime() && last.sha1 === sha1) return last.state;
+  const state = compute();
+  lastStates.set(key, { certificate, at: at.getTime(), sha1, state });
+  return state;
+}
+
+function findPrimaryState(certificate: Certificate, at: Date, sha1: Sha1Rule): KeyState {
   const { primary } = certificate;
   const revocations = certificate.signatures.filter(
     (signature) => signature.type === 0x20 && isRevocation(certificate, signature, () => [primary.hashed]),
@@ -139,8 +172,7 @@ export function primaryState(certificate: Certificate, at: Date, sha1: Sha1Rule 
   };
 }
 
-/** The state of a subkey at an instant; says nothing about its primary key. */
-export function subkeyState(certificate: Certificate, subkey: Subkey, at: Date, sha1: Sha1Rule = 'early'): KeyState {
+function findSubkeyState(certificate: Certificate, subkey: Subkey, at: Date, sha1: Sha1Rule): KeyState {
   const data = (): Uint8Array[] => [certificate.primary.hashed, subkey.key.hashed];
   const revocations = subkey.signatures.filter(
     (signature) => signature.type === 0x28 && isRevocation(certificate, signature, data),

@@ -18,9 +18,9 @@ import {
   readPackage,
   signaturePadding,
 } from '@distrokit/rpm';
+import { openPackage } from '@distrokit/rpm/node';
 import type { Keyring } from './keyring.js';
 import { type SignedPackage, type SignPackageOptions, signPackage } from './package-signature.js';
-import { PackageSource } from './package-source.js';
 import { type VerifyPackageOptions, verifyPackage } from './package-verification.js';
 import type { VerificationReport } from './report.js';
 import type { Signer } from './signer.js';
@@ -32,20 +32,14 @@ export interface FileChange {
   readonly writtenBytes: number;
 }
 
-/** `verifyPackage` of a file. Throws what opening and reading it throws. */
+/** `verifyPackage` of a file. Throws what `openPackage` throws, and RPM_SOURCE_FAILED when the payload cannot be read. */
 export async function verifyPackageFile(
   path: string,
   keyring: Keyring,
   options: VerifyPackageOptions,
 ): Promise<VerificationReport> {
-  const source = new PackageSource(path);
-  try {
-    const pkg = await readPackage(source, options?.signal ? { signal: options.signal } : {});
-    source.pass();
-    return await verifyPackage(pkg, keyring, options);
-  } finally {
-    source.close();
-  }
+  using pkg = await openPackage(path, options?.signal ? { signal: options.signal } : {});
+  return await verifyPackage(pkg, keyring, options);
 }
 
 /**

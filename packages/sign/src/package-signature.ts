@@ -27,7 +27,7 @@ import { SignError } from './errors.js';
 import { algorithmName, keyAlgorithmName, type SignaturePacket } from './packet.js';
 import type { SignatureTag } from './report.js';
 import { binaryEntry, padHeader, rewritten, textsEntry, withEntry } from './signature-header.js';
-import { decodeSingleSignature } from './signature-status.js';
+import { decodeSingleSignature, readSingleSignature } from './signature-status.js';
 import { makeSignature, type Signer } from './signer.js';
 
 /** One signature of a package, not verified: everything here is a claim. */
@@ -124,14 +124,24 @@ export function attachSignature(
 
 /** Every signature, in the order of the signature header. Empty when there is none. */
 export function listSignatures(pkg: RpmPackage): PackageSignature[] {
-  const all: PackageSignature[] = [];
+  return readSignatures(pkg).map(({ signature }) => signature);
+}
+
+/** Every signature with its packet, or the reason why it is none. */
+export function readSignatures(
+  pkg: RpmPackage,
+): { readonly signature: PackageSignature; readonly packet: SignaturePacket | string }[] {
+  const all: ReturnType<typeof readSignatures> = [];
   for (const entry of pkg.signatureHeader.contents()) {
     const tag = signatureTagOf(entry.tag);
     if (!tag) continue;
     const covers = tag === 'PGP' || tag === 'GPG' ? 'header+payload' : 'header';
     const values =
       tag === 'OPENPGP' ? textsOf(entry).map((text) => decodeBase64(text) ?? new Uint8Array(0)) : [entry.data];
-    for (const bytes of values) all.push({ tag, covers, bytes, ...claims(bytes) });
+    for (const bytes of values) {
+      const packet = readSingleSignature(bytes);
+      all.push({ signature: { tag, covers, bytes, ...claims(packet) }, packet });
+    }
   }
   return all;
 }
@@ -247,19 +257,15 @@ export function signedPackage(pkg: RpmPackage, header: Header<SignatureTags>): S
   };
 }
 
-function claims(bytes: Uint8Array): Partial<PackageSignature> {
-  try {
-    const packet = decodeSingleSignature(bytes);
-    return {
-      algorithm: algorithmName(packet.keyAlgorithm, packet.hashAlgorithm),
-      version: packet.version,
-      ...(packet.keyId === undefined ? {} : { keyId: packet.keyId }),
-      ...(packet.issuerFingerprint === undefined ? {} : { fingerprint: packet.issuerFingerprint }),
-      ...(packet.createdAt === undefined ? {} : { signedAt: packet.createdAt }),
-    };
-  } catch {
-    return {};
-  }
+function claims(packet: SignaturePacket | string): Partial<PackageSignature> {
+  if (typeof packet === 'string') return {};
+  return {
+    algorithm: algorithmName(packet.keyAlgorithm, packet.hashAlgorithm),
+    version: packet.version,
+    ...(packet.keyId === undefined ? {} : { keyId: packet.keyId }),
+    ...(packet.issuerFingerprint === undefined ? {} : { fingerprint: packet.issuerFingerprint }),
+    ...(packet.createdAt === undefined ? {} : { signedAt: packet.createdAt }),
+  };
 }
 
 function v4Tag(pkg: RpmPackage, packet: SignaturePacket): 'RSA' | 'DSA' {

@@ -8,7 +8,7 @@
  */
 import { type Abortable, checkDigests, type DigestReport, LEAD_BYTES, type RpmPackage } from '@distrokit/rpm';
 import type { Keyring } from './keyring.js';
-import { listSignatures, type PackageSignature } from './package-signature.js';
+import { type PackageSignature, readSignatures } from './package-signature.js';
 import type { SignaturePacket } from './packet.js';
 import type { PackageSignatureStatus, VerificationReport } from './report.js';
 import { beginSignature, isObstacle, type SignatureStatus } from './signature-status.js';
@@ -43,7 +43,10 @@ export async function verifyPackage(
 ): Promise<VerificationReport> {
   const { at, payload = false, legacy = true, signal } = checkVerifyOptions(options);
   const digests = await checkDigests(pkg, { payload, legacy, ...(signal ? { signal } : {}) });
-  const pending = listSignatures(pkg).map((signature) => ({ signature, check: beginSignature(signature.bytes) }));
+  const pending = readSignatures(pkg).map(({ signature, packet }) => ({
+    signature,
+    check: beginSignature(signature.bytes, undefined, packet),
+  }));
   for (const { check } of pending) check.update(pkg.header.bytes());
   const overPayload = pending.filter(({ signature }) => signature.covers === 'header+payload');
   if (payload && overPayload.length > 0) {

@@ -64,15 +64,14 @@ export interface PendingSignature {
  * Begins to check one binary signature packet. Bytes that are no such packet give a signature whose status says so.
  *
  * `types` are the signature types that fit the data: 0x00 for binary, 0x01 for text (canonical line ends are the
- * caller's task).
+ * caller's task). `packet` is what `readSingleSignature` made of the bytes, where that is known already.
  */
-export function beginSignature(bytes: Uint8Array, types: readonly number[] = [0x00]): PendingSignature {
-  let packet: SignaturePacket;
-  try {
-    packet = decodeSingleSignature(bytes);
-  } catch (error) {
-    return settled(undefined, unreadable(bytes, (error as Error).message));
-  }
+export function beginSignature(
+  bytes: Uint8Array,
+  types: readonly number[] = [0x00],
+  packet: SignaturePacket | string = readSingleSignature(bytes),
+): PendingSignature {
+  if (typeof packet === 'string') return settled(undefined, unreadable(bytes, packet));
   const facts = factsOf(packet);
   const algorithm = algorithmName(packet.keyAlgorithm, packet.hashAlgorithm);
   if (!types.includes(packet.type)) {
@@ -111,6 +110,15 @@ export function decodeSingleSignature(bytes: Uint8Array): SignaturePacket {
     throw new Error(`a signature packet wanted, found ${first ? `kind ${first.tag}` : 'nothing'}`);
   if (second) throw new Error(`one packet wanted, found another of kind ${second.tag} after it`);
   return decodeSignature(first);
+}
+
+/** The one signature packet of `bytes`, or why there is none. */
+export function readSingleSignature(bytes: Uint8Array): SignaturePacket | string {
+  try {
+    return decodeSingleSignature(bytes);
+  } catch (error) {
+    return (error as Error).message;
+  }
 }
 
 function judge(
