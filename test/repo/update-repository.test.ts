@@ -142,6 +142,18 @@ describe('createRepository with update', () => {
     });
     folder.remove();
   });
+
+  test('with a policy that chooses among packages of one NEVRA, chooses as writing everything does', async () => {
+    const folder = copy();
+    const options = { ...base, duplicates: 'firstSeen' } as const;
+    await createRepository(folder.path, options);
+    const twin = readFileSync(join(folder.path, 'beta-2.0-1.noarch.rpm'));
+    writeFileSync(join(folder.path, 'aaa.rpm'), Buffer.concat([twin, Buffer.from('x')]));
+    await bothWays(folder.path, options);
+    expect(documents(folder.path)[0]).toContain('href="aaa.rpm"');
+    expect(documents(folder.path)[0]).not.toContain('href="beta-2.0-1.noarch.rpm"');
+    folder.remove();
+  });
 });
 
 describe('updateRepository', () => {

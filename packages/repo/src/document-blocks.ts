@@ -9,26 +9,19 @@ import type { DocumentBlock } from './document-writer.js';
 import { blockBytes } from './document-writer.js';
 import { RepoError } from './errors.js';
 import { concatenated } from './fetcher.js';
-import { checkPkgid, cutPieces, identityOf, type PackageIdentity } from './fragments.js';
+import { checkPkgid, identitiesOf } from './fragments.js';
 import { BlockCutter } from './package-blocks.js';
+import type { PackageIdentity } from './package-identity.js';
 import type { Repository } from './repository.js';
 import type { RepositoryBlock } from './repository-writer.js';
 import { badValue } from './xml-values.js';
 
-/** What primary says of the packages of each block, and whether the last block is one that ends by itself. */
-export interface BlockIdentities {
-  readonly blocks: readonly (readonly PackageIdentity[])[];
-  readonly lastEnds: boolean;
-}
-
-/** The packages of primary by block; undefined when its blocks are not ours. Throws what reading throws, REPO_BAD_VALUE. */
+/** The packages of primary by block, as they are compressed; undefined when blocks hold anything else. Throws what reading throws, REPO_BAD_VALUE. */
 export async function readBlockIdentities(
   repository: Repository,
   options: Abortable,
-): Promise<BlockIdentities | undefined> {
-  const cutter = new BlockCutter();
+): Promise<readonly (readonly PackageIdentity[])[] | undefined> {
   const blocks: PackageIdentity[][] = [];
-  let lastEnds = true;
   let place: 'head' | 'packages' | 'tail' = 'head';
   for await (const { open } of storedBlocks(repository, 'primary', options)) {
     if (place === 'tail' || open.length >= blockBytes) return undefined;
@@ -38,16 +31,25 @@ export async function readBlockIdentities(
     } else if (startsWith(open, '</')) {
       place = 'tail';
     } else {
-      if (!lastEnds || !startsWith(open, '<package ')) return undefined;
-      const identities = cutPieces('primary.xml', open).map(identityOf);
-      for (const [at, { location }] of identities.entries()) {
-        lastEnds = cutter.endsAfter(location);
-        if (lastEnds && at < identities.length - 1) return undefined;
-      }
-      blocks.push(identities);
+      if (!startsWith(open, '<package ')) return undefined;
+      blocks.push(identitiesOf(open));
     }
   }
-  return place === 'tail' ? { blocks, lastEnds } : undefined;
+  return place === 'tail' ? blocks : undefined;
+}
+
+/** Whether blocks end where ours do, and if so whether the last one ends by itself. */
+export function blockEnds(blocks: readonly (readonly PackageIdentity[])[]): { readonly lastEnds: boolean } | undefined {
+  const cutter = new BlockCutter();
+  let lastEnds = true;
+  for (const identities of blocks) {
+    if (!lastEnds) return undefined;
+    for (const [at, { location }] of identities.entries()) {
+      lastEnds = cutter.endsAfter(location);
+      if (lastEnds && at < identities.length - 1) return undefined;
+    }
+  }
+  return { lastEnds };
 }
 
 /** The blocks of packages of all three documents in step. Call `next` for each block of primary, then `end`. */

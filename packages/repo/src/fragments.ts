@@ -6,28 +6,16 @@
  * REPO_BAD_VALUE, and the caller makes the documents anew.
  */
 import { concatenated } from './fetcher.js';
+import { identitiesByKernel } from './identity-kernel.js';
+import { identityOf, type PackageIdentity } from './package-identity.js';
 import { badValue } from './xml-values.js';
 
 /** One package's pieces. The bytes are views: they stay valid. */
-export interface PackageFragments {
-  /** `name-epoch:version-release.arch`, epoch always there. */
-  readonly nevra: string;
-  /** As written in primary, entities decoded. */
-  readonly location: string;
-  readonly locationBase: string | undefined;
-  readonly pkgid: string;
-  /** `type=` of the checksum. */
-  readonly checksumType: string;
-  /** Seconds since 1970. */
-  readonly fileTime: number;
-  readonly sizeBytes: number;
+export interface PackageFragments extends PackageIdentity {
   readonly primary: Uint8Array;
   readonly filelists: Uint8Array;
   readonly other: Uint8Array;
 }
-
-/** What primary says of a package where only its identity is wanted. */
-export type PackageIdentity = Omit<PackageFragments, 'filelists' | 'other'>;
 
 /** The pieces of three documents in step. Memory does not grow with them. Throws REPO_BAD_VALUE, and what they throw. */
 export async function* readFragments(
@@ -53,7 +41,7 @@ export async function* readFragments(
       const identity = identityOf(piece);
       checkPkgid('filelists.xml', files, identity.pkgid);
       checkPkgid('other.xml', changelogs, identity.pkgid);
-      yield { ...identity, filelists: files, other: changelogs };
+      yield { ...identity, primary: piece, filelists: files, other: changelogs };
     }
   } finally {
     await Promise.all([p.close(), f.close(), o.close()]);
@@ -65,13 +53,18 @@ export async function* readIdentities(primary: AsyncIterable<Uint8Array>): Async
   const pieces = new Pieces('primary.xml', primary);
   try {
     for (;;) {
-      const piece = pieces.shift() ?? (await pieces.next());
-      if (piece === undefined) return;
-      yield identityOf(piece);
+      const run = await pieces.nextRun();
+      if (run === undefined) return;
+      yield* identitiesOf(run);
     }
   } finally {
     await pieces.close();
   }
+}
+
+/** What whole elements of primary, one after the other, say of their packages. Throws REPO_BAD_VALUE when they are not written as we write them. */
+export function identitiesOf(run: Uint8Array): PackageIdentity[] {
+  return identitiesByKernel(run) ?? cutPieces('primary.xml', run).map(identityOf);
 }
 
 /** The elements of whole packages, one after the other. Views. Throws REPO_BAD_VALUE when there is anything else. */
@@ -118,6 +111,15 @@ class Pieces {
       await this.#more();
     }
     return this.shift();
+  }
+
+  /** The next pieces, one after the other in one view. */
+  async nextRun(): Promise<Uint8Array | undefined> {
+    const first = await this.next();
+    const last = this.#ready.at(-1);
+    if (first === undefined || last === undefined) return undefined;
+    this.#at = this.#ready.length;
+    return new Uint8Array(first.buffer, first.byteOffset, last.byteOffset + last.length - first.byteOffset);
   }
 
   async close(): Promise<void> {
@@ -170,61 +172,6 @@ class Pieces {
   }
 }
 
-/** What a package's element of primary says of it. Throws REPO_BAD_VALUE when it is not written as we write it. */
-export function identityOf(piece: Uint8Array): PackageIdentity {
-  // Identity stands in the first lines, after texts that may be long: look for the elements, not for a place.
-  const checksum = lineAt(piece, checksumOpen);
-  const time = lineAt(piece, timeOpen);
-  const size = lineAt(piece, sizeOpen);
-  const location = lineAt(piece, locationOpen);
-  const found = {
-    checksum: /^<checksum type="(\w+)" pkgid="YES">([0-9a-f]+)<\/checksum>/.exec(checksum),
-    time: /^<time file="(\d+)"/.exec(time),
-    size: /^<size package="(\d+)"/.exec(size),
-    location: /^<location(?: xml:base="([^"]*)")? href="([^"]*)"/.exec(location),
-  };
-  for (const [name, match] of Object.entries(found)) {
-    if (match === null) throw badValue('primary.xml', 0, name, 'the form createrepo_c gives it', 'another');
-  }
-  const base = found.location?.[1];
-  const names =
-    /^<package type="rpm">\n {2}<name>([^<]*)<\/name>\n {2}<arch>([^<]*)<\/arch>\n {2}<version epoch="(\d+)" ver="([^"]*)" rel="([^"]*)"\/>\n/.exec(
-      text.decode(piece.subarray(0, 2048)),
-    );
-  if (names === null) throw badValue('primary.xml', 0, 'name', 'the form createrepo_c gives it', 'another');
-  const [, name, arch, epoch, version, release] = names.map(unescaped) as [
-    string,
-    string,
-    string,
-    string,
-    string,
-    string,
-  ];
-  return {
-    nevra: `${name}-${epoch}:${version}-${release}.${arch}`,
-    location: unescaped(found.location?.[2] ?? ''),
-    locationBase: base === undefined ? undefined : unescaped(base),
-    pkgid: found.checksum?.[2] ?? '',
-    checksumType: found.checksum?.[1] ?? '',
-    fileTime: Number(found.time?.[1]),
-    sizeBytes: Number(found.size?.[1]),
-    primary: piece,
-  };
-}
-
-const checksumOpen = bytesOf('\n  <checksum ');
-const timeOpen = bytesOf('\n  <time ');
-const sizeOpen = bytesOf('\n  <size ');
-const locationOpen = bytesOf('\n  <location');
-
-/** The line that begins with a mark, without its break and indent. Escaped text holds no `<`, so it cannot be mistaken. */
-function lineAt(piece: Uint8Array, mark: Uint8Array): string {
-  const start = indexOf(piece, mark, 0);
-  if (start < 0) return '';
-  const end = piece.indexOf(0x0a, start + 1);
-  return text.decode(piece.subarray(start + 3, end < 0 ? piece.length : end));
-}
-
 /** Throws REPO_BAD_VALUE when a package's element of filelists or other is another package's. */
 export function checkPkgid(document: string, piece: Uint8Array, pkgid: string): void {
   const found = /^<package pkgid="([0-9a-f]+)"/.exec(text.decode(piece.subarray(0, 160)))?.[1];
@@ -232,15 +179,6 @@ export function checkPkgid(document: string, piece: Uint8Array, pkgid: string): 
 }
 
 const text = new TextDecoder('utf-8');
-
-function unescaped(value: string): string {
-  if (!value.includes('&')) return value;
-  return value.replace(/&(?:#x([0-9A-F]+)|#([0-9]+)|(\w+));/g, (whole, hex, decimal, name) => {
-    if (hex !== undefined) return String.fromCodePoint(Number.parseInt(hex, 16));
-    if (decimal !== undefined) return String.fromCodePoint(Number(decimal));
-    return { amp: '&', lt: '<', gt: '>', quot: '"', apos: "'" }[name as string] ?? whole;
-  });
-}
 
 function bytesOf(value: string): Uint8Array {
   return new TextEncoder().encode(value);

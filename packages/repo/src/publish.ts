@@ -12,7 +12,8 @@
 import { type Abortable, digestBytes, quote } from '@distrokit/rpm';
 import { RepoError } from './errors.js';
 import { type Fetcher, fetchBytes } from './fetcher.js';
-import { type PackageIdentity, readIdentities } from './fragments.js';
+import { readIdentities } from './fragments.js';
+import type { PackageIdentity } from './package-identity.js';
 import { parseRepomd, type Repomd } from './repomd.js';
 import { type OpenRepositoryOptions, openRepository } from './repository.js';
 import { type DuplicateCandidate, duplicate } from './repository-writer.js';

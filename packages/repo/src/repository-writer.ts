@@ -194,20 +194,25 @@ export function duplicate(first: DuplicateCandidate, second: DuplicateCandidate)
 
 /** createrepo_c's order: by the last part of the location, then by the folders before it, as bytes. */
 export function comparePackageOrder(a: { readonly location: string }, b: { readonly location: string }): number {
-  const left = a.location.lastIndexOf('/') + 1;
-  const right = b.location.lastIndexOf('/') + 1;
+  const left = a.location.lastIndexOf('/');
+  const right = b.location.lastIndexOf('/');
   return (
-    compareCodePoints(a.location.slice(left), b.location.slice(right)) ||
-    compareCodePoints(a.location.slice(0, Math.max(0, left - 1)), b.location.slice(0, Math.max(0, right - 1)))
+    compareParts(a.location, left + 1, a.location.length, b.location, right + 1, b.location.length) ||
+    compareParts(a.location, 0, Math.max(0, left), b.location, 0, Math.max(0, right))
   );
 }
 
 /** The order of UTF-8 bytes: UTF-16 units differ where surrogates meet U+E000 and above. */
 export function compareCodePoints(a: string, b: string): number {
-  const length = Math.min(a.length, b.length);
+  return compareParts(a, 0, a.length, b, 0, b.length);
+}
+
+/** Parts of texts, from a place to another, without cutting them out. */
+function compareParts(a: string, aStart: number, aEnd: number, b: string, bStart: number, bEnd: number): number {
+  const length = Math.min(aEnd - aStart, bEnd - bStart);
   for (let at = 0; at < length; at++) {
-    const left = a.charCodeAt(at);
-    const right = b.charCodeAt(at);
+    const left = a.charCodeAt(aStart + at);
+    const right = b.charCodeAt(bStart + at);
     if (left === right) continue;
     if (left >= 0xd800 && right >= 0xd800) {
       const leftHigh = left <= 0xdfff;
@@ -215,7 +220,7 @@ export function compareCodePoints(a: string, b: string): number {
     }
     return left - right;
   }
-  return a.length - b.length;
+  return aEnd - aStart - (bEnd - bStart);
 }
 
 /** One block of the three documents: primary, filelists, other. */

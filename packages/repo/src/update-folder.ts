@@ -9,12 +9,14 @@ import type { PackageEntry } from './block-renderer.js';
 import type { CreateRepositoryOptions } from './create-repository.js';
 import { RepoError } from './errors.js';
 import { readAll } from './folder-packages.js';
+import type { PackageIdentity } from './package-identity.js';
 import type { Repomd } from './repomd.js';
 import { openRepository, type Repository } from './repository.js';
-import { type DuplicateCandidate, duplicate, type RepositoryOptions } from './repository-writer.js';
+import { comparePackageOrder, type RepositoryOptions } from './repository-writer.js';
 import type { RepositoryStore } from './store.js';
 import {
-  type KnownPackage,
+  arePackagesInOrder,
+  checkDuplicates,
   type KnownPackages,
   keepDocuments,
   readKnown,
@@ -52,46 +54,34 @@ export async function updateFolder(
     if (error instanceof RepoError) return undefined;
     throw error;
   }
-  const known = old.packages;
-  const byLocation = new Map(known.map((each) => [each.location, each]));
-  const stays = new Set<string>();
-  const fresh: PackageEntry[] = [];
-  for (const entry of paths) {
-    const before = byLocation.get(entry.location);
-    if (before !== undefined && isUnchanged(before, join(folder, entry.path), options, repositoryOptions)) {
-      stays.add(entry.location);
-    } else fresh.push(entry);
-  }
+  const { staying, fresh } = compareFolder(folder, paths, old.packages, options, repositoryOptions);
+  // Said now: nearly all packages of a list in disorder are fresh, and would be read twice.
+  if (fresh.length > 0 && !arePackagesInOrder(old.packages)) return undefined;
   const { rendered: added, fromCache } = await readAll(
     folder,
     fresh,
     options,
     repositoryOptions,
-    stays.size,
+    staying.length,
     paths.length,
   );
-  if ((options.duplicates ?? 'reject') === 'reject') {
-    const seen = new Map<string, DuplicateCandidate>();
-    for (const each of known) if (stays.has(each.location)) seen.set(each.nevra, { ...each, buildTime: 0 });
-    for (const item of added) {
-      const twin = seen.get(item.nevra);
-      if (twin !== undefined) throw duplicate(twin, item);
-      seen.set(item.nevra, item);
-    }
+  try {
+    checkDuplicates(staying, added, repositoryOptions);
+  } catch (error) {
+    // Which of two packages stays is decided where both are at hand.
+    if ((options.duplicates ?? 'reject') !== 'reject') return undefined;
+    throw error;
   }
-  const count = stays.size + added.length;
-  const unchanged = added.length === 0 && stays.size === known.length;
+  const count = staying.length + added.length;
   let repomdBytes: Uint8Array;
   try {
-    repomdBytes = unchanged
-      ? await keepDocuments(store, repository, repositoryOptions)
-      : await rewriteDocuments(
-          store,
-          repository,
-          old,
-          { stays: (location) => stays.has(location), count, added },
-          repositoryOptions,
-        );
+    if (added.length === 0 && staying.length === old.packages.length) {
+      repomdBytes = await keepDocuments(store, repository, repositoryOptions);
+    } else {
+      const locations = new Set(staying.map(({ location }) => location));
+      const changes = { stays: (location: string) => locations.has(location), count, added };
+      repomdBytes = await rewriteDocuments(store, repository, old, changes, repositoryOptions);
+    }
   } catch (error) {
     if (error instanceof RepoError && unusable.has(error.code)) return undefined;
     throw error;
@@ -109,13 +99,31 @@ const unusable: ReadonlySet<string> = new Set([
   'REPO_TOO_LARGE',
 ]);
 
-function isUnchanged(
-  old: KnownPackage,
-  path: string,
-  options: CreateRepositoryOptions,
+/** Which packages are those of before, and which have to be read. Both lists are in order, so one pass sees it. */
+function compareFolder(
+  folder: string,
+  paths: readonly PackageEntry[],
+  known: readonly PackageIdentity[],
+  { locationBase }: CreateRepositoryOptions,
   { checksum }: RepositoryOptions,
-): boolean {
-  if (old.checksumType !== checksum || old.locationBase !== options.locationBase) return false;
+): { readonly staying: readonly PackageIdentity[]; readonly fresh: readonly PackageEntry[] } {
+  const staying: PackageIdentity[] = [];
+  const fresh: PackageEntry[] = [];
+  const root = join(folder, '/');
+  let at = 0;
+  for (const entry of paths) {
+    let before = known[at];
+    while (before !== undefined && before.location !== entry.location && comparePackageOrder(before, entry) < 0) {
+      before = known[++at];
+    }
+    const isKnown = before?.checksumType === checksum && before.locationBase === locationBase;
+    if (before?.location === entry.location && isKnown && isSameFile(before, root + entry.path)) staying.push(before);
+    else fresh.push(entry);
+  }
+  return { staying, fresh };
+}
+
+function isSameFile({ sizeBytes, fileTime }: PackageIdentity, path: string): boolean {
   const facts = statSync(path, { throwIfNoEntry: false });
-  return facts !== undefined && facts.size === old.sizeBytes && Math.floor(facts.mtimeMs / 1000) === old.fileTime;
+  return facts !== undefined && facts.size === sizeBytes && Math.floor(facts.mtimeMs / 1000) === fileTime;
 }

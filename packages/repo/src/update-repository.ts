@@ -4,9 +4,10 @@
  * The result is what `writeRepository` makes of the same packages, byte for byte when open.
  */
 
-import { RepositoryBlocks, readBlockIdentities } from './document-blocks.js';
+import { blockEnds, RepositoryBlocks, readBlockIdentities } from './document-blocks.js';
 import { documentCodec } from './document-writer.js';
 import { checkPkgid, cutPieces, readFragments, readIdentities } from './fragments.js';
+import type { PackageIdentity } from './package-identity.js';
 import type { PackageRecord } from './package-record.js';
 import { type RepomdRecord, repomdRecord } from './repomd.js';
 import { openRepository, type Repository } from './repository.js';
@@ -67,49 +68,34 @@ export async function updateRepository(
   );
 }
 
-/** What is known of an old package without its pieces. */
-export interface KnownPackage {
-  readonly nevra: string;
-  readonly location: string;
-  readonly locationBase: string | undefined;
-  readonly pkgid: string;
-  readonly checksumType: string;
-  readonly fileTime: number;
-  readonly sizeBytes: number;
-}
-
-/** The packages of a repository, and where its documents have blocks of ours: which are in each. */
+/** The packages of a repository, and where its documents have blocks of their own: which are in each. */
 export interface KnownPackages {
-  readonly packages: readonly KnownPackage[];
-  readonly blocks: { readonly packages: readonly (readonly KnownPackage[])[]; readonly lastEnds: boolean } | undefined;
+  readonly packages: readonly PackageIdentity[];
+  readonly blocks: readonly (readonly PackageIdentity[])[] | undefined;
 }
 
-/** Reads primary. Throws REPO_BAD_VALUE when it is laid out or ordered in another way than ours. */
+/** Reads primary. Throws REPO_BAD_VALUE when it is laid out in another way than ours. */
 export async function readKnown(repository: Repository, options: RepositoryOptions): Promise<KnownPackages> {
   const records = threeRecords(repository);
-  const ours =
-    options.compression === 'zst' && records.every((record) => isOfKind(record, options))
-      ? await readBlockIdentities(repository, signalOf(options))
-      : undefined;
-  if (ours !== undefined) {
-    const blocks = ours.blocks.map((block) => block.map(({ primary: _, ...identity }) => identity));
-    return { packages: inOrder(blocks.flat()), blocks: { packages: blocks, lastEnds: ours.lastEnds } };
+  if (options.compression === 'zst' && records.every((record) => isOfKind(record, options))) {
+    const blocks = await readBlockIdentities(repository, signalOf(options));
+    if (blocks !== undefined) return { packages: blocks.flat(), blocks };
   }
-  const packages: KnownPackage[] = [];
-  for await (const { primary: _, ...identity } of readIdentities(repository.document('primary', signalOf(options)))) {
+  const packages: PackageIdentity[] = [];
+  for await (const identity of readIdentities(repository.document('primary', signalOf(options)))) {
     packages.push(identity);
   }
-  return { packages: inOrder(packages), blocks: undefined };
+  return { packages, blocks: undefined };
 }
 
-function inOrder(packages: readonly KnownPackage[]): readonly KnownPackage[] {
-  for (let at = 1; at < packages.length; at++) {
-    const [before, after] = [packages[at - 1] as KnownPackage, packages[at] as KnownPackage];
-    if (comparePackageOrder(before, after) > 0) {
-      throw badValue('primary.xml', 0, 'order of packages', 'by file name, then by folder', after.location);
-    }
+/** Whether packages are in our order: by file name, then by folder. */
+export function arePackagesInOrder(packages: readonly PackageIdentity[]): boolean {
+  let before: PackageIdentity | undefined;
+  for (const each of packages) {
+    if (before !== undefined && comparePackageOrder(before, each) > 0) return false;
+    before = each;
   }
-  return packages;
+  return true;
 }
 
 /** What goes into documents that are made anew. `added` is in order. */
@@ -119,7 +105,11 @@ export interface DocumentChanges {
   readonly added: readonly RenderedPackage[];
 }
 
-/** Writes the three documents from old pieces and new packages, merged in order. Blocks in which nothing changes are copied. */
+/**
+ * Writes the three documents from old pieces and new packages, merged in order. Blocks in which nothing changes are copied.
+ *
+ * Throws REPO_BAD_VALUE when the old packages are not in order, and what reading and writing throw.
+ */
 export async function rewriteDocuments(
   store: RepositoryStore,
   repository: Repository,
@@ -127,12 +117,17 @@ export async function rewriteDocuments(
   changes: DocumentChanges,
   options: RepositoryOptions,
 ): Promise<Uint8Array> {
+  if (!arePackagesInOrder(known.packages)) {
+    throw badValue('primary.xml', 0, 'order of packages', 'by file name, then by folder', 'another');
+  }
   const kept = withKept(repository, options);
   const set = new DocumentSet(store, changes.count, kept, await documentCodec(kept));
   const merge = new Merge(set, changes);
+  const { blocks } = known;
+  const ends = blocks && blockEnds(blocks);
   try {
-    if (known.blocks === undefined) await mergePieces(merge, repository, options);
-    else await mergeBlocks(merge, known.blocks, repository, options);
+    if (blocks === undefined || ends === undefined) await mergePieces(merge, repository, options);
+    else await mergeBlocks(merge, blocks, ends.lastEnds, repository, options);
     await merge.addUpTo(undefined);
     return await set.finish();
   } catch (error) {
@@ -153,7 +148,7 @@ class Merge {
   }
 
   /** Whether these packages, the next old ones, all stay and no new one comes between them. */
-  isUntouched(packages: readonly KnownPackage[]): boolean {
+  isUntouched(packages: readonly PackageIdentity[]): boolean {
     const fresh = this.#changes.added[this.#at];
     const last = packages.at(-1);
     if (fresh !== undefined && last !== undefined && comparePackageOrder(fresh, last) <= 0) return false;
@@ -193,7 +188,8 @@ async function mergePieces(merge: Merge, repository: Repository, options: Reposi
 
 async function mergeBlocks(
   merge: Merge,
-  { packages: blocks, lastEnds }: NonNullable<KnownPackages['blocks']>,
+  blocks: readonly (readonly PackageIdentity[])[],
+  lastEnds: boolean,
   repository: Repository,
   options: RepositoryOptions,
 ): Promise<void> {
@@ -277,8 +273,9 @@ function withKept(repository: Repository, options: RepositoryOptions): Repositor
   };
 }
 
-function checkDuplicates(
-  stays: readonly KnownPackage[],
+/** Throws REPO_DUPLICATE_NEVRA when new packages have the NEVRA of each other or of one that stays, unless all are to be kept. */
+export function checkDuplicates(
+  stays: readonly PackageIdentity[],
   added: readonly RenderedPackage[],
   options: RepositoryOptions,
 ): void {

@@ -1,0 +1,66 @@
+/**
+ * The WebAssembly kernel that reads the identities of packages from primary.xml: its memory, and the one thing it does.
+ *
+ * Compiled from `../kernel/package-identities.ts`. An update reads every package of a repository, once, and code that is not
+ * warm takes longer for that than for all the rest of an update in which nothing changed.
+ */
+import { wasm } from './package-identities-wasm.js';
+import type { PackageIdentity } from './package-identity.js';
+import { latin1 } from './xml.js';
+
+interface Exports {
+  readonly memory: { readonly buffer: ArrayBuffer; grow(pages: number): number };
+  room(): number;
+  identify(length: number): number;
+}
+
+const pageBytes = 65_536;
+const slackBytes = 128;
+/** Longer runs are left to the code without a kernel: memory that grew once stays. */
+const maxRunBytes = 16 << 20;
+const textsEach = 7;
+
+let kernel: Exports | undefined;
+let tried = false;
+
+/**
+ * The packages of whole elements of primary, one after the other. Undefined when `identityOf` has to read them: no WebAssembly,
+ * another layout, texts that have to be decoded.
+ */
+export function identitiesByKernel(run: Uint8Array): PackageIdentity[] | undefined {
+  if (!tried) kernel = makeKernel();
+  if (kernel === undefined || run.length > maxRunBytes) return undefined;
+  const { memory } = kernel;
+  const start = kernel.room();
+  const missing = start + 2 * run.length + slackBytes - memory.buffer.byteLength;
+  if (missing > 0) memory.grow(Math.ceil(missing / pageBytes));
+  new Uint8Array(memory.buffer, start, run.length).set(run);
+  const length = kernel.identify(run.length);
+  if (length < 0) return undefined;
+  const texts = latin1(new Uint8Array(memory.buffer, start, length)).split('\0');
+  const identities: PackageIdentity[] = [];
+  for (let at = 0; at + textsEach <= texts.length; at += textsEach) {
+    const base = texts[at + 4] as string;
+    identities.push({
+      nevra: texts[at + 1] as string,
+      location: texts[at] as string,
+      locationBase: base === '' ? undefined : base,
+      pkgid: texts[at + 2] as string,
+      checksumType: texts[at + 3] as string,
+      fileTime: Number(texts[at + 5]),
+      sizeBytes: Number(texts[at + 6]),
+    });
+  }
+  return identities;
+}
+
+function makeKernel(): Exports | undefined {
+  tried = true;
+  try {
+    const bytes = Uint8Array.from(atob(wasm), (character) => character.charCodeAt(0));
+    return new WebAssembly.Instance(new WebAssembly.Module(bytes)).exports as unknown as Exports;
+  } catch {
+    // No WebAssembly, no vectors in it, or a page that forbids it.
+    return undefined;
+  }
+}
