@@ -32,6 +32,29 @@ export interface RenderedBlock {
   readonly documents: readonly DocumentBlock[];
 }
 
+/** One block of parts that follow each other; undefined when one of them could not be read. Copied: the memory of parts is free again. */
+export function joinBlocks(parts: readonly RenderedBlock[], codec: BlockCodec | undefined): RenderedBlock | undefined {
+  if (parts.some(({ documents }) => documents.length === 0)) return undefined;
+  return {
+    nevras: parts.map(({ nevras }) => nevras).join(''),
+    pkgids: parts.map(({ pkgids }) => pkgids).join(''),
+    buildTimes: Float64Array.from(parts.flatMap(({ buildTimes }) => [...buildTimes])),
+    lengths: Uint32Array.from(parts.flatMap(({ lengths }) => [...lengths])),
+    records: parts.flatMap(({ records }) => records),
+    skipped: parts.flatMap(({ skipped }) => skipped),
+    documents: [0, 1, 2].map((n): DocumentBlock => {
+      const pieces = parts.map(({ documents }) => (documents[n] as DocumentBlock).open);
+      const open = new Uint8Array(pieces.reduce((sum, { length }) => sum + length, 0));
+      let at = 0;
+      for (const piece of pieces) {
+        open.set(piece, at);
+        at += piece.length;
+      }
+      return { open, compressed: codec === undefined ? [] : compressBlock(codec, open) };
+    }),
+  };
+}
+
 /** What decides about blocks. */
 export interface BlockOptions {
   readonly folder: string;

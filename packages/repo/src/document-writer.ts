@@ -28,6 +28,12 @@ export interface DocumentOptions extends Abortable {
 /** Codec names by file name ending. */
 export const codecNames = { gz: 'gzip', xz: 'xz', zst: 'zstd', none: 'none' } as const;
 
+/** What `blockCodec` takes. */
+export interface BlockCompression {
+  readonly type: 'gzip' | 'zstd';
+  readonly level: number;
+}
+
 /** Open bytes of a block, and what they compress to: of `blockBytes` each, the last of what is left. */
 export interface DocumentBlock {
   readonly open: Uint8Array;
@@ -38,11 +44,19 @@ const joinBytes = 256 * 1024;
 /** Longer blocks are cut, so that a document of one piece is not compressed as one. */
 export const blockBytes: number = 8 << 20;
 
-/** The codec that makes a document's blocks; undefined where the document is compressed as one stream (xz, none). */
+/** How a document's blocks are compressed; undefined where the document is compressed as one stream (xz), or not at all. */
+export function blockCompression({
+  compression,
+  compressionLevel,
+}: Pick<DocumentOptions, 'compression' | 'compressionLevel'>): BlockCompression | undefined {
+  if (compression === 'gz') return { type: 'gzip', level: compressionLevel ?? 6 };
+  return compression === 'zst' ? { type: 'zstd', level: compressionLevel ?? 3 } : undefined;
+}
+
+/** The codec that makes a document's blocks; undefined where there are none. */
 export async function documentCodec(options: DocumentOptions): Promise<BlockCodec | undefined> {
-  const { compression, compressionLevel } = options;
-  if (compression === 'gz') return blockCodec('gzip', compressionLevel ?? 6);
-  return compression === 'zst' ? blockCodec('zstd', compressionLevel ?? 3) : undefined;
+  const blocks = blockCompression(options);
+  return blocks && blockCodec(blocks.type, blocks.level);
 }
 
 /** Compresses the bytes of one block as every writer does it. */

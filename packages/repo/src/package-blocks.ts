@@ -42,6 +42,15 @@ export function cutBlocks<Item extends { readonly location: string }>(items: rea
   return blocks;
 }
 
+/** Blocks cut into units of at most so many packages: what threads take one by one where there are few blocks. */
+export function cutUnits<Item>(blocks: readonly (readonly Item[])[], unitPackages: number): (readonly Item[])[][] {
+  return blocks.map((block) => {
+    const units: (readonly Item[])[] = [];
+    for (let at = 0; at < block.length; at += unitPackages) units.push(block.slice(at, at + unitPackages));
+    return units;
+  });
+}
+
 /** FNV-1a over UTF-16 units, its low bits mixed with the high ones. Part of what a repository's bytes depend on. */
 function hashOf(text: string): number {
   let hash = 0x811c_9dc5;

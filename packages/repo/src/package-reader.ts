@@ -3,7 +3,7 @@
  */
 import { join } from 'node:path';
 import type { PackageEntry, RenderedBlock } from './block-renderer.js';
-import type { DocumentOptions } from './document-writer.js';
+import { blockCompression, type DocumentOptions } from './document-writer.js';
 import { cutBlocks } from './package-blocks.js';
 import type { PackageRecord } from './package-record.js';
 import { PackageRenderer, type RenderedFile, type RenderOptions } from './package-renderer.js';
@@ -57,7 +57,14 @@ export class PackageReader {
     this.#options = options;
     const { threads, cache, withRecords, blocks } = options;
     if (threads > 0 && cache === undefined && worthThreads(folder, entries)) {
-      this.#threads = new PackageThreads(folder, entries, options, threads, withRecords, threadCompression(blocks));
+      this.#threads = new PackageThreads(
+        folder,
+        entries,
+        options,
+        threads,
+        withRecords,
+        blocks && blockCompression(blocks),
+      );
     }
     this.#blocks = this.#threads === undefined ? [] : cutBlocks(entries).reverse();
   }
@@ -72,7 +79,7 @@ export class PackageReader {
     const { block, entries } = found;
     await use({ packages: candidatesOf(block, entries), records: block.records, documents: block.documents });
     // What is not compressed here is still on its way into the store as it is.
-    if (threadCompression(this.#options.blocks) !== undefined) this.#threads?.giveBack(block);
+    if (this.#options.blocks && blockCompression(this.#options.blocks) !== undefined) this.#threads?.giveBack();
     return true;
   }
 
@@ -117,14 +124,6 @@ export class PackageReader {
     this.#renderer = undefined;
     await this.#threads?.close();
   }
-}
-
-/** The codec of blocks; undefined where documents are compressed as one stream, or not at all. */
-function threadCompression(
-  blocks: ReadOptions['blocks'],
-): { readonly type: 'gzip' | 'zstd'; readonly level: number } | undefined {
-  if (blocks?.compression === 'gz') return { type: 'gzip', level: blocks.compressionLevel ?? 6 };
-  return blocks?.compression === 'zst' ? { type: 'zstd', level: blocks.compressionLevel ?? 3 } : undefined;
 }
 
 function candidatesOf(

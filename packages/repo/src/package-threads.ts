@@ -1,17 +1,27 @@
 /**
- * Package files into compressed XML on several threads: each takes the next block of packages from a shared counter, the calling
- * one too whenever it would wait; the caller gets the blocks in order.
+ * Package files into compressed XML on several threads: each takes the next unit of packages from a shared counter, the calling
+ * one too whenever it would wait; the caller gets blocks in order.
+ *
+ * A unit is a block. Where blocks are few, units are parts of them, so that all threads have work to the end; the calling one
+ * puts them together and compresses them.
  *
  * A thread that cannot read a package says only that: the caller reads the block again and has the error, with its cause
- * and class, that it would have had without threads. Threads stay a few blocks ahead of the caller and then sleep, so
+ * and class, that it would have had without threads. Threads stay a few units ahead of the caller and then sleep, so
  * memory does not grow with the repository.
  */
 import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
-import { blockCodec } from '@distrokit/rpm';
-import { type BlockOptions, BlockRenderer, type PackageEntry, type RenderedBlock } from './block-renderer.js';
-import { cutBlocks } from './package-blocks.js';
+import { type BlockCodec, blockCodec } from '@distrokit/rpm';
+import {
+  type BlockOptions,
+  BlockRenderer,
+  joinBlocks,
+  type PackageEntry,
+  type RenderedBlock,
+} from './block-renderer.js';
+import type { BlockCompression } from './document-writer.js';
+import { cutBlocks, cutUnits } from './package-blocks.js';
 import type { RenderOptions } from './package-renderer.js';
 
 /** All that a thread is told, at its start. */
@@ -19,22 +29,29 @@ export interface ThreadTask extends BlockOptions {
   /** Paths and locations of all packages, each with a NUL behind it: one text travels faster than many objects. */
   readonly paths: string;
   readonly locations: string;
-  /** How the blocks are compressed; undefined: not at all. */
-  readonly compression: { readonly type: 'gzip' | 'zstd'; readonly level: number } | undefined;
-  /** `nextBlock`, `blocksTaken`. */
+  /** How units are compressed; undefined: not at all. */
+  readonly compression: BlockCompression | undefined;
+  /** Most packages of a unit. */
+  readonly unitPackages: number;
+  /** Units that threads may be ahead of the caller. */
+  readonly unitsAhead: number;
+  /** `nextUnit`, `unitsTaken`. */
   readonly state: Int32Array<SharedArrayBuffer>;
 }
 
 /** A thread's answer. */
-export interface ThreadBlock extends RenderedBlock {
+export interface ThreadUnit extends RenderedBlock {
   readonly index: number;
 }
 
 /** Places in `ThreadTask.state`. */
-export const nextBlock = 0;
-export const blocksTaken = 1;
-/** Blocks that threads may be ahead of the caller. */
-export const blocksAhead = 6;
+export const nextUnit = 0;
+export const unitsTaken = 1;
+
+/** From so many blocks on, a thread that waits at the end waits for one of many. */
+const manyBlocks = 64;
+/** Units that fewer blocks are cut into, more or less: few enough that a message each costs nothing. */
+const usualUnits = 128;
 
 // Beside the compiled module. Where sources run as they are there is no such file, and no threads.
 const workerUrl = new URL('./worker.js', import.meta.url);
@@ -42,13 +59,19 @@ const workerUrl = new URL('./worker.js', import.meta.url);
 /** Threads at work on a list of packages, in the blocks of `cutBlocks`. Call `next` once for each; `close` in any case. */
 export class PackageThreads {
   readonly #task: ThreadTask;
-  readonly #entries: readonly (readonly PackageEntry[])[];
+  readonly #units: readonly (readonly PackageEntry[])[];
+  /** How many units each block has that is still to come, last first. */
+  readonly #unitsOfBlocks: number[];
+  /** Of blocks that are put together here. */
+  readonly #compression: BlockCompression | undefined;
+  readonly #isCut: boolean;
   readonly #onSkipped: RenderOptions['onSkippedDependency'];
   readonly #workers: readonly Worker[];
-  /** Blocks by index, each with its way back for its memory. */
-  readonly #ready = new Map<number, { readonly block: RenderedBlock; readonly lender: Worker | BlockRenderer }>();
+  /** Units by index. */
+  readonly #ready = new Map<number, LentUnit>();
   #own: BlockRenderer | undefined;
-  #lender: Worker | BlockRenderer | undefined;
+  #codec: BlockCodec | undefined;
+  #lent: LentUnit | undefined;
   #taken = 0;
   #failure: { readonly reason: unknown } | undefined;
   #wake: (() => void) | undefined;
@@ -59,10 +82,16 @@ export class PackageThreads {
     options: RenderOptions,
     threads: number,
     withRecords: boolean,
-    compression: ThreadTask['compression'],
+    compression: BlockCompression | undefined,
   ) {
     this.#onSkipped = options.onSkippedDependency;
-    this.#entries = cutBlocks(entries);
+    const blocks = cutBlocks(entries);
+    this.#isCut = blocks.length < manyBlocks;
+    const unitPackages = this.#isCut ? Math.ceil(entries.length / usualUnits) : entries.length;
+    const units = cutUnits(blocks, unitPackages);
+    this.#units = units.flat();
+    this.#unitsOfBlocks = units.map(({ length }) => length).reverse();
+    this.#compression = compression;
     const { checksum, invalidUtf8, changelogLimit, fileDigests, textPolicy, locationBase } = options;
     this.#task = {
       folder,
@@ -76,7 +105,9 @@ export class PackageThreads {
         ...(textPolicy === undefined ? {} : { textPolicy }),
         ...(locationBase === undefined ? {} : { locationBase }),
       },
-      compression,
+      compression: this.#isCut ? undefined : compression,
+      unitPackages,
+      unitsAhead: this.#isCut ? 24 : 6,
       withRecords,
       withSkipped: this.#onSkipped !== undefined,
       state: new Int32Array(new SharedArrayBuffer(8)),
@@ -93,7 +124,7 @@ export class PackageThreads {
       throw error;
     }
     for (const worker of this.#workers) {
-      worker.on('message', ({ index, ...block }: ThreadBlock) => {
+      worker.on('message', ({ index, ...block }: ThreadUnit) => {
         this.#ready.set(index, { block, lender: worker });
         this.#wake?.();
       });
@@ -106,6 +137,31 @@ export class PackageThreads {
 
   /** The next block; undefined when a thread could not read all of it. Rejects when a thread failed altogether. */
   async next(): Promise<RenderedBlock | undefined> {
+    const units: LentUnit[] = [];
+    for (let left = this.#unitsOfBlocks.pop() ?? 0; left > 0; left--) units.push(await this.#nextUnit());
+    const block = this.#isCut ? await this.#joined(units) : units[0]?.block;
+    if (block === undefined || block.documents.length === 0) return undefined;
+    for (const dependency of block.skipped) this.#onSkipped?.(...dependency);
+    this.#lent = this.#isCut ? undefined : units[0];
+    return block;
+  }
+
+  /** Gives the memory of the block that `next` gave last back to its thread. Nothing may view its open bytes any more. */
+  giveBack(): void {
+    if (this.#lent !== undefined) giveBack(this.#lent);
+    this.#lent = undefined;
+  }
+
+  async #joined(units: readonly LentUnit[]): Promise<RenderedBlock | undefined> {
+    const { type, level } = this.#compression ?? {};
+    if (type !== undefined && level !== undefined) this.#codec ??= await blockCodec(type, level);
+    const parts = units.map(({ block }) => block);
+    const block = joinBlocks(parts, this.#codec);
+    for (const unit of units) giveBack(unit);
+    return block;
+  }
+
+  async #nextUnit(): Promise<LentUnit> {
     for (;;) {
       if (this.#failure !== undefined) throw this.#failure.reason;
       const found = this.#ready.get(this.#taken);
@@ -113,13 +169,9 @@ export class PackageThreads {
         this.#ready.delete(this.#taken);
         this.#taken++;
         const { state } = this.#task;
-        Atomics.store(state, blocksTaken, this.#taken);
-        Atomics.notify(state, blocksTaken);
-        const { block, lender } = found;
-        for (const dependency of block.skipped) this.#onSkipped?.(...dependency);
-        if (block.documents.length === 0) return undefined;
-        this.#lender = lender;
-        return block;
+        Atomics.store(state, unitsTaken, this.#taken);
+        Atomics.notify(state, unitsTaken);
+        return found;
       }
       if (await this.#renderOne()) continue;
       await new Promise<void>((resolve) => {
@@ -128,34 +180,39 @@ export class PackageThreads {
     }
   }
 
-  /** Gives the memory of the block that `next` gave last back to its thread. Nothing may view its open bytes any more. */
-  giveBack({ documents }: RenderedBlock): void {
-    const buffers = documents.map(({ open }) => open.buffer as ArrayBuffer);
-    if (this.#lender instanceof BlockRenderer) this.#lender.reuse(buffers);
-    else this.#lender?.postMessage(buffers, buffers);
-  }
-
   /** Ends the threads, whatever they do. Resolves when they are gone. */
   async close(): Promise<void> {
     this.#own?.close();
     await Promise.all(this.#workers.map((worker) => worker.terminate()));
   }
 
-  /** Renders a block on the calling thread, unless others have brought the one that is waited for, or all are taken. */
+  /** Renders a unit on the calling thread, unless others have brought the one that is waited for, or all are taken. */
   async #renderOne(): Promise<boolean> {
     // Messages of the others are heard between turns only.
     await new Promise((resolve) => setImmediate(resolve));
     if (this.#ready.has(this.#taken) || this.#failure !== undefined) return true;
-    const { state, compression } = this.#task;
-    const claim = Atomics.load(state, nextBlock);
-    if (claim >= this.#entries.length || claim >= this.#taken + blocksAhead) return false;
-    const index = Atomics.add(state, nextBlock, 1);
-    const entries = this.#entries[index];
+    const { state, compression, unitsAhead } = this.#task;
+    const claim = Atomics.load(state, nextUnit);
+    if (claim >= this.#units.length || claim >= this.#taken + unitsAhead) return false;
+    const index = Atomics.add(state, nextUnit, 1);
+    const entries = this.#units[index];
     if (entries === undefined) return false;
     this.#own ??= new BlockRenderer(this.#task, compression && (await blockCodec(compression.type, compression.level)));
     this.#ready.set(index, { block: await this.#own.render(entries), lender: this.#own });
     return true;
   }
+}
+
+/** A unit, and who gets its memory back. */
+interface LentUnit {
+  readonly block: RenderedBlock;
+  readonly lender: Worker | BlockRenderer;
+}
+
+function giveBack({ block, lender }: LentUnit): void {
+  const buffers = block.documents.map(({ open }) => open.buffer as ArrayBuffer);
+  if (lender instanceof BlockRenderer) lender.reuse(buffers);
+  else lender.postMessage(buffers, buffers);
 }
 
 // A thread compiles the code anew: as much processor time as 1,000 packages take.

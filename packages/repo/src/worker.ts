@@ -1,37 +1,37 @@
 /**
- * A thread of `PackageThreads`: takes the next block of packages, reads, renders and compresses it, hands it over.
+ * A thread of `PackageThreads`: takes the next unit of packages, reads, renders and compresses it, hands it over.
  *
  * Compiled into a file of its own beside the doors; not a door.
  */
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
 import { blockCodec } from '@distrokit/rpm';
 import { BlockRenderer, type PackageEntry } from './block-renderer.js';
-import { cutBlocks } from './package-blocks.js';
-import { blocksAhead, blocksTaken, nextBlock, type ThreadBlock, type ThreadTask } from './package-threads.js';
+import { cutBlocks, cutUnits } from './package-blocks.js';
+import { nextUnit, type ThreadTask, type ThreadUnit, unitsTaken } from './package-threads.js';
 
 const task = workerData as ThreadTask;
 const { compression } = task;
 const renderer = new BlockRenderer(task, compression && (await blockCodec(compression.type, compression.level)));
-const blocks = cutBlocks(entriesOf(task));
+const units = cutUnits(cutBlocks(entriesOf(task)), task.unitPackages).flat();
 
 for (;;) {
-  const index = Atomics.add(task.state, nextBlock, 1);
-  const entries = blocks[index];
+  const index = Atomics.add(task.state, nextUnit, 1);
+  const entries = units[index];
   if (entries === undefined) break;
-  let taken = Atomics.load(task.state, blocksTaken);
-  while (index >= taken + blocksAhead) {
-    Atomics.wait(task.state, blocksTaken, taken);
-    taken = Atomics.load(task.state, blocksTaken);
+  let taken = Atomics.load(task.state, unitsTaken);
+  while (index >= taken + task.unitsAhead) {
+    Atomics.wait(task.state, unitsTaken, taken);
+    taken = Atomics.load(task.state, unitsTaken);
   }
   takeBack();
-  const block: ThreadBlock = { index, ...(await renderer.render(entries)) };
+  const unit: ThreadUnit = { index, ...(await renderer.render(entries)) };
   parentPort?.postMessage(
-    block,
-    block.documents.map((document) => document.open.buffer as ArrayBuffer),
+    unit,
+    unit.documents.map((document) => document.open.buffer as ArrayBuffer),
   );
 }
 
-/** Memory that came back since the last block. */
+/** Memory that came back since the last unit. */
 function takeBack(): void {
   if (parentPort === null) return;
   for (;;) {
