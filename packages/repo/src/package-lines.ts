@@ -6,6 +6,7 @@
  * where the reading by lines ended. A line is taken only where both read the same from it.
  */
 import { concatenated } from './fetcher.js';
+import { textMarks } from './text-marks.js';
 import { forbiddenAbove, latin1, utf8Of } from './xml.js';
 
 /** Thrown where the lines are not as expected. No error: the caller goes on with `XmlReader`. */
@@ -15,10 +16,17 @@ export const otherLayout: unique symbol = Symbol('another layout');
 export class PackageLines {
   readonly text: string;
   at: number;
+  readonly #marks: Uint32Array | undefined;
+  #mark = 0;
+  /** Where the next tag and the next line begin, if that is behind `at`. */
+  #tag = -1;
+  #line = -1;
 
-  constructor(text: string, at: number) {
+  /** `marks` are those of the text, where there are any. */
+  constructor(text: string, at: number, marks: Uint32Array | undefined) {
     this.text = text;
     this.at = at;
+    this.#marks = marks;
   }
 
   /** Steps over a literal if it is next. */
@@ -39,49 +47,94 @@ export class PackageLines {
     const end = this.text.indexOf('<', this.at);
     if (end < 0 || !this.text.startsWith(close, end) || end - this.at > maxPlainBytes) throw otherLayout;
     const raw = this.text.slice(this.at, end);
+    const work = this.#workUpTo(end, raw);
     this.at = end + close.length;
-    return contentNeedsWork.test(raw) ? decoded(raw) : raw;
+    return work === 'none' ? raw : decoded(raw, work === 'entities');
   }
 
   /** An attribute's value and the quote after it. */
   value(): string {
-    const end = this.text.indexOf('"', this.at);
-    if (end < 0 || end - this.at > maxPlainBytes) throw otherLayout;
-    const raw = this.text.slice(this.at, end);
-    this.at = end + 1;
-    if (!valueNeedsWork.test(raw)) return raw;
+    const start = this.at;
+    const end = this.text.indexOf('"', start);
+    if (end < 0 || end - start > maxPlainBytes) throw otherLayout;
+    const raw = this.text.slice(start, end);
+    const work = this.#workUpTo(end, raw);
     // Line breaks and tabs would become blanks.
-    if (raw.includes('<') || raw.includes('\n') || raw.includes('\t')) throw otherLayout;
-    return decoded(raw);
+    if (this.#isBeyondTag(end) || (work === 'any' && raw.includes('\t'))) throw otherLayout;
+    this.at = end + 1;
+    return work === 'none' ? raw : decoded(raw, work === 'entities');
   }
 
   /** A number without sign in a value. */
   number(): number {
-    const raw = this.value();
-    if (!/^[0-9]{1,15}$/.test(raw)) throw otherLayout;
-    return Number(raw);
+    let value = 0;
+    let at = this.at;
+    for (let digit = this.text.charCodeAt(at) - 0x30; digit >= 0 && digit <= 9; ) {
+      value = value * 10 + digit;
+      digit = this.text.charCodeAt(++at) - 0x30;
+    }
+    const digits = at - this.at;
+    if (digits === 0 || digits > 15 || !this.text.startsWith('"', at)) throw otherLayout;
+    this.at = at + 1;
+    return value;
   }
+
+  /** Whether a tag or a line begins between here and there. */
+  #isBeyondTag(end: number): boolean {
+    if (this.#tag < this.at) this.#tag = nextOf(this.text, '<', this.at);
+    if (this.#line < this.at) this.#line = nextOf(this.text, '\n', this.at);
+    return this.#tag < end || this.#line < end;
+  }
+
+  /** What there is to do about the text from here to there, which is `raw`. */
+  #workUpTo(end: number, raw: string): 'none' | 'entities' | 'any' {
+    const marks = this.#marks;
+    if (marks === undefined) return needsWork.test(raw) ? 'any' : 'none';
+    let mark = this.#mark;
+    while ((marks[mark] as number) < this.at) mark++;
+    let work: 'none' | 'entities' | 'any' = 'none';
+    for (; (marks[mark] as number) < end; mark++) {
+      const place = marks[mark] as number;
+      const code = this.text.charCodeAt(place);
+      if (code === ampersand) work = 'entities';
+      else if (code !== bracket || this.text.startsWith(']]>', place)) {
+        work = 'any';
+        break;
+      }
+    }
+    this.#mark = mark;
+    return work;
+  }
+}
+
+function nextOf(text: string, character: string, from: number): number {
+  const at = text.indexOf(character, from);
+  return at < 0 ? Number.POSITIVE_INFINITY : at;
 }
 
 // Longer values are held against their ceilings elsewhere.
 const maxPlainBytes = 1_048_576;
-const contentNeedsWork = /[&\r\]\x00-\x08\x0b\x0c\x0e-\x1f\x80-\xff]/;
-const valueNeedsWork = /[&<\x00-\x1f\x80-\xff]/;
+/** What the kernel marks. */
+const needsWork = /[&\]\x00-\x09\x0b-\x1f\x80-\xff]/;
+const ampersand = 0x26;
+const bracket = 0x5d;
 const neverPlain = /[\r\x00-\x08\x0b\x0c\x0e-\x1f]/;
 const aboveAscii = /[\x80-\xff]/;
 /** With its semicolon: without one there is no end to go on from. */
 const hexReference = /&#x([0-9A-F]{2,6});/y;
-const entities: readonly (readonly [written: string, character: string])[] = [
-  ['&lt;', '<'],
-  ['&gt;', '>'],
-  ['&amp;', '&'],
-  ['&quot;', '"'],
-];
 
-function decoded(raw: string): string {
-  if (neverPlain.test(raw) || raw.includes(']]>')) throw otherLayout;
+/** Bytes of `&lt;`, `&gt;`, `&amp;` or `&quot;` at a place; 0 when none of them is there. */
+function entityLength(text: string, at: number): 0 | 4 | 5 | 6 {
+  if (text.startsWith('lt;', at + 1) || text.startsWith('gt;', at + 1)) return 4;
+  if (text.startsWith('amp;', at + 1)) return 5;
+  return text.startsWith('quot;', at + 1) ? 6 : 0;
+}
+
+/** `isPlain` where nothing but entities needs work. */
+function decoded(raw: string, isPlain = false): string {
+  if (!isPlain && (neverPlain.test(raw) || raw.includes(']]>'))) throw otherLayout;
   let value = raw;
-  if (aboveAscii.test(raw)) {
+  if (!isPlain && aboveAscii.test(raw)) {
     const decoded = utf8Of(raw);
     if (decoded === undefined || forbiddenAbove.test(decoded)) throw otherLayout;
     value = decoded;
@@ -92,10 +145,10 @@ function decoded(raw: string): string {
   let from = 0;
   for (; at >= 0; at = value.indexOf('&', from)) {
     out += value.slice(from, at);
-    const entity = entities.find(([written]) => value.startsWith(written, at));
-    if (entity !== undefined) {
-      out += entity[1];
-      from = at + entity[0].length;
+    const length = entityLength(value, at);
+    if (length > 0) {
+      out += length === 4 ? (value.charCodeAt(at + 1) === 0x6c ? '<' : '>') : length === 5 ? '&' : '"';
+      from = at + length;
     } else {
       // In attributes the reference writes every character above ASCII so.
       hexReference.lastIndex = at;
@@ -165,7 +218,8 @@ export class PackageWindow<Item> {
   }
 
   #take(items: Item[]): GoOn | undefined {
-    const text = latin1(this.#buffer.subarray(0, this.#length));
+    const bytes = this.#buffer.subarray(0, this.#length);
+    const text = latin1(bytes);
     let at = 0;
     if (this.#root === undefined) {
       const first = text.indexOf('\n<package ') + 1;
@@ -185,7 +239,7 @@ export class PackageWindow<Item> {
       }
       return undefined;
     }
-    const lines = new PackageLines(text, at);
+    const lines = new PackageLines(text, at, textMarks(bytes));
     while (lines.at < end) {
       at = lines.at;
       try {

@@ -185,3 +185,6 @@ function badRecord(what: string, wanted: string, found: string, cause?: unknown)
     cause === undefined ? undefined : { cause },
   );
 }
+
+/** @internal A shape in the making. */
+export type Writable<Shape> = { -readonly [Key in keyof Shape]: Shape[Key] };

@@ -12,6 +12,7 @@ import {
   type RepositoryFile,
   type RepositoryRelation,
   repositoryDependencyKinds,
+  type Writable,
 } from './package-record.js';
 import { PackageText, type TextPolicy } from './package-text.js';
 import type { RepomdDigest } from './repomd.js';
@@ -348,7 +349,6 @@ export class PrimaryDecoder implements XmlHandler {
   }
 }
 
-type Writable<T> = { -readonly [Key in keyof T]: T[Key] };
 type Draft = Omit<Partial<Writable<PackageRecord>>, RepositoryDependencyKind | 'files'> & {
   files: RepositoryFile[];
   pkgid?: RepomdDigest;

@@ -13,6 +13,7 @@ import {
   type RepositoryDependency,
   type RepositoryDependencyKind,
   type RepositoryRelation,
+  type Writable,
 } from './package-record.js';
 
 const SENSE_PREREQ = 1 << 6;
@@ -180,8 +181,6 @@ function dependencyOf([name, flags, evr]: Row, pre = false): RepositoryDependenc
   if (pre) dependency.pre = true;
   return dependency;
 }
-
-type Writable<Shape> = { -readonly [Key in keyof Shape]: Shape[Key] };
 
 /** Whether `b` wants a newer libc than `a`: `libc.so.6(GLIBC_2.34)(64bit)`; a name without a version wants the least. */
 function isHigherLibc(a: string, b: string): boolean {

@@ -8,6 +8,7 @@ import { type Fetcher, fetchBytes } from './fetcher.js';
 import { FilelistsDecoder, type PackageFiles, readFilelistsLines } from './filelists.js';
 import { OtherDecoder, type PackageChangelogs, readOtherLines } from './other.js';
 import { type GoOn, PackageWindow, type ReadLines } from './package-lines.js';
+import type { Writable } from './package-record.js';
 import { PrimaryDecoder, readPrimaryLines } from './primary.js';
 import { parseRepomd, type Repomd, type RepomdRecord, repomdRecord } from './repomd.js';
 import type { RepositoryPackage } from './repository-writer.js';
@@ -135,14 +136,17 @@ async function* readPackages(
       if (other !== undefined && changelogs?.pkgid.toLowerCase() !== record.pkgid.hex) {
         throw outOfStep('other', index, record, changelogs);
       }
-      if (files === undefined && changelogs === undefined) yield record;
-      else {
-        yield {
-          ...record,
-          ...(files === undefined ? {} : { files: files.files, filesComplete: true }),
-          ...(changelogs === undefined ? {} : { changelogs: changelogs.changelogs, changelogsComplete: true }),
-        };
+      // Nobody else has the record yet, and a copy costs as much as reading one.
+      const whole: Writable<RepositoryPackage> = record;
+      if (files !== undefined) {
+        whole.files = files.files;
+        whole.filesComplete = true;
       }
+      if (changelogs !== undefined) {
+        whole.changelogs = changelogs.changelogs;
+        whole.changelogsComplete = true;
+      }
+      yield whole;
     }
   } finally {
     await Promise.all([primary.close(), filelists?.close(), other?.close()]);
