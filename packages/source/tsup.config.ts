@@ -1,3 +1,3 @@
 import { door } from '../../scripts/tsup-door.js';
 
-export default door(['index']);
+export default door(['index'], ['yaml']);

@@ -12,7 +12,6 @@ import { readdir, readFile } from 'node:fs/promises';
 import { finished } from 'node:stream/promises';
 import { StringDecoder } from 'node:string_decoder';
 import type { Abortable } from '@distrokit/rpm';
-import { execa } from 'execa';
 import { findTool } from './tool.js';
 
 /** One program to run. */
@@ -50,8 +49,10 @@ const lastLineCount = 40;
  */
 export async function runCommand(command: Command): Promise<CommandOutcome> {
   const { signal } = command;
-  signal?.throwIfAborted();
+  // Not loaded with this package: it takes longer than all the rest, and a plan starts no program.
+  const { execa } = await import('execa');
   const shell = await findTool('sh');
+  signal?.throwIfAborted();
   // The shell joins the two outputs and then becomes the program: one pipe, one process.
   const child = execa(shell, ['-c', 'exec "$@" 2>&1', 'sh', ...command.argv], {
     cwd: command.cwd,

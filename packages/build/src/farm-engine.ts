@@ -11,7 +11,6 @@
  */
 import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { fromPglite, PgBoss } from 'pg-boss';
 import { BuildError } from './errors.js';
 
 /** Where the farm keeps its state. */
@@ -49,6 +48,8 @@ const redeliverSeconds = 15;
 /** Opens the engine. Throws BUILD_STORE_LOCKED when another process has the folder. */
 export async function openEngine(store: FarmStore): Promise<Engine> {
   const timing = { superviseIntervalSeconds: 2, monitorIntervalSeconds: 60, queueCacheIntervalSeconds: 1 };
+  // Not loaded with this package: who builds without a farm does not wait for it.
+  const { fromPglite, PgBoss } = await import('pg-boss');
   const opened = store.kind === 'postgres' ? undefined : await openPglite(store.folder);
   const boss =
     opened === undefined

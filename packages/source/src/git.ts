@@ -10,7 +10,7 @@
 import { mkdir, mkdtemp, readdir, rename, rm } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { type Abortable, quote } from '@distrokit/rpm';
-import { type SimpleGit, simpleGit } from 'simple-git';
+import type { SimpleGit } from 'simple-git';
 import { SourceError } from './errors.js';
 import { decodeGitTag, type GitTagVerifier, unverifiedTag } from './git-tag.js';
 
@@ -274,6 +274,8 @@ async function openGit(scratch: string, options: GitOptions, clone?: string): Pr
   // A home of its own: no configuration, hook or helper of the user can take part, nor a file of the repository.
   const home = join(scratch, 'home');
   for (const folder of [work, home]) await mkdir(folder, { recursive: true });
+  // Not loaded with this package: most of what it does needs no git.
+  const { simpleGit } = await import('simple-git');
   const git = simpleGit({
     baseDir: clone ?? work,
     maxConcurrentProcesses: 1,

@@ -1,5 +1,7 @@
 /**
  * YAML read and changed: the only file that knows the YAML library.
+ *
+ * The compiled package gets it by `#yaml`, which is `yaml-on-demand.ts` in Node: see `scripts/tsup-door.ts`.
  */
 import { isMap, type ParsedNode, parseAllDocuments, parseDocument } from 'yaml';
 import { SourceError } from './errors.js';
