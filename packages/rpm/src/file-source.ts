@@ -45,13 +45,15 @@ export function openFile(path: string): OpenFile {
   }
 }
 
+const nothing = new Uint8Array(0);
+
 /** @internal */
 export class OpenFile implements FileSource {
   readonly #path: string;
   #descriptor: number | undefined;
   #sizeBytes: number | undefined;
   #windowStart = 0;
-  #window: Uint8Array = new Uint8Array(0);
+  #window: Uint8Array = nothing;
 
   constructor(path: string, descriptor: number) {
     this.#path = path;

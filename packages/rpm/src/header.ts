@@ -119,27 +119,26 @@ export function acceptedHeaders(
   headerStart: number,
 ): { readonly signatureHeader: Header<SignatureTags>; readonly header: Header<MainTags> } {
   return {
-    signatureHeader: acceptedHeader<SignatureTags>(bytes, signatureStart, 'signature'),
-    header: acceptedHeader<MainTags>(bytes, headerStart, 'main'),
+    signatureHeader: acceptedHeader(bytes, signatureStart, HEADERSIGNATURES, signatureTags, 'signature header'),
+    header: acceptedHeader(bytes, headerStart, HEADERIMMUTABLE, mainTags, 'header'),
   };
 }
 
-function acceptedHeader<Tags>(bytes: Uint8Array, start: number, kind: HeaderKind): Header<Tags> {
-  const intro = new DataView(bytes.buffer, bytes.byteOffset + start, INTRO_BYTES);
+function acceptedHeader<Tags>(
+  { buffer, byteOffset, length }: Uint8Array,
+  start: number,
+  tag: number,
+  table: TagTable,
+  section: RpmSection,
+): Header<Tags> {
+  const at = byteOffset + start;
+  const intro = new DataView(buffer, at, length - start);
   const entryCount = intro.getUint32(8);
   const dataBytes = intro.getUint32(12);
-  const exact = bytes.subarray(start, start + INTRO_BYTES + entryCount * ENTRY_BYTES + dataBytes);
-  const view = new DataView(exact.buffer, exact.byteOffset, exact.length);
-  return kind === 'main'
-    ? new Header<Tags>(exact, view, { tag: HEADERIMMUTABLE, entryCount, dataBytes }, mainTags, 'header', true)
-    : new Header<Tags>(
-        exact,
-        view,
-        { tag: HEADERSIGNATURES, entryCount, dataBytes },
-        signatureTags,
-        'signature header',
-        true,
-      );
+  const totalBytes = INTRO_BYTES + entryCount * ENTRY_BYTES + dataBytes;
+  // The main header ends where the bytes do.
+  const view = totalBytes === length - start ? intro : new DataView(buffer, at, totalBytes);
+  return new Header(new Uint8Array(buffer, at, totalBytes), view, { tag, entryCount, dataBytes }, table, section, true);
 }
 
 function decodeHeader<Tags>(bytes: Uint8Array, kind: HeaderKind): Header<Tags> {

@@ -134,8 +134,9 @@ export function acceptedParts(bytes: Uint8Array, source: ByteSource, options: Re
   const signatureBytes = INTRO_BYTES + intro.getUint32(8) * ENTRY_BYTES + intro.getUint32(12);
   const headerStart = LEAD_BYTES + signatureBytes + signaturePadding(signatureBytes);
   const { signatureHeader, header } = acceptedHeaders(bytes, LEAD_BYTES, headerStart);
-  const padding = bytes.subarray(LEAD_BYTES + signatureBytes, headerStart);
-  return reported({ source, leadBytes: bytes, signatureHeader, header, headerStart }, padding, options);
+  const parts = { source, leadBytes: bytes, signatureHeader, header, headerStart };
+  if (options.onDeviation === undefined) return parts;
+  return reported(parts, bytes.subarray(LEAD_BYTES + signatureBytes, headerStart), options);
 }
 
 /** The parts of a package in memory, looked at without the kernel; undefined when it ends before its headers do. */
