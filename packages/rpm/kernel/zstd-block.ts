@@ -200,8 +200,8 @@ export function sequenceTable(table: usize, log: u32, count: usize, kind: i32): 
 
 /**
  * Runs `count` sequences. `out` is where output goes and may not pass `limit`; matches reach back to `windowStart`. How many
- * literals were used, or −1 for a fault: then the offsets are as before. Up to 16 bytes before the sequences are read, up to 16
- * behind the literals, and as many behind the output are written over.
+ * literals were used, or −1 for a fault: then the offsets are as before. Up to 8 bytes before the sequences are read, and 16 behind
+ * the literals; up to 29 behind the output are written over.
  */
 export function sequences(
   count: u32,
@@ -331,8 +331,10 @@ function bits(word: u64, from: u32, width: u32): u32 {
 function copyMatch(to: usize, offset: usize, length: usize): void {
   const from = to - offset;
   if (offset >= 16) {
+    // Most are shorter than 32 bytes, but how much shorter no processor can foresee.
     v128.store(to, v128.load(from));
-    for (let i: usize = 16; i < length; i += 16) v128.store(to + i, v128.load(from + i));
+    v128.store(to + 16, v128.load(from + 16));
+    for (let i: usize = 32; i < length; i += 16) v128.store(to + i, v128.load(from + i));
   } else {
     const pattern = i8x16.swizzle(v128.load(from), v128.load(patterns + (offset << 4)));
     const step = 16 - (16 % offset);

@@ -20,7 +20,7 @@ export const MAX_BLOCK_BYTES = 131_072;
 const margin = 16;
 /** Below this length a loop beats a call of `set` or `copyWithin`. */
 const shortCopy = 48;
-/** Loops copy up to sixteen bytes at a time and may write behind the end: room for them. */
+/** Loops copy up to 32 bytes at a time and may write behind the end: room for them. */
 const overrun = 32;
 const scratchBytes = MAX_BLOCK_BYTES + 2 * margin;
 const literalsBytes = MAX_BLOCK_BYTES + overrun;
