@@ -97,9 +97,9 @@ function casesFor(peer: Peer, folder: string, paths: readonly string[]): Case[] 
   const isNewer = !peer.version.startsWith('0.');
   const changed = paths.filter((_, index) => index % 100 === 0);
   let second = 1_700_000_000;
-  const touch = (): void => {
+  const touch = (some: readonly string[]) => (): void => {
     second++;
-    for (const path of changed) utimesSync(join(folder, path), second, second);
+    for (const path of some) utimesSync(join(folder, path), second, second);
   };
   const plain = isNewer ? [] : ['--no-database'];
   const gzip = [...plain, '--general-compress-type', 'gz'];
@@ -111,16 +111,22 @@ function casesFor(peer: Peer, folder: string, paths: readonly string[]): Case[] 
     { title: 'all anew, gzip 6 on both sides', ours: { compression: 'gz' }, theirs: gzip },
     { title: 'update, nothing changed', ours: { update: true }, theirs: [...plain, '--update'] },
     {
+      title: 'update, one package changed',
+      ours: { update: true },
+      theirs: [...plain, '--update'],
+      before: touch(paths.slice(0, 1)),
+    },
+    {
       title: 'update, one in a hundred changed',
       ours: { update: true },
       theirs: [...plain, '--update'],
-      before: touch,
+      before: touch(changed),
     },
     {
       title: 'the same, gzip on both sides',
       ours: { update: true, compression: 'gz' },
       theirs: [...gzip, '--update'],
-      before: touch,
+      before: touch(changed),
     },
   ];
   if (!isNewer) return all;
