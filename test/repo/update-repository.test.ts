@@ -143,6 +143,19 @@ describe('createRepository with update', () => {
     folder.remove();
   });
 
+  test('over a repository that names one location twice, as merged ones do, counts what it writes', async () => {
+    const folder = copy();
+    const location = 'beta-2.0-1.noarch.rpm';
+    const beta = await recordFromFile(join(folder.path, location), location, { checksum: 'sha256' });
+    const twice = [beta, { ...beta, locationBase: 'https://example.org/' }];
+    const options = { ...base, checksum: 'sha256', duplicates: 'keep' } as const;
+    await writeRepository(twice, directoryStore(folder.path), options);
+    expect(documents(folder.path)[0]).toContain('packages="2"');
+    await bothWays(folder.path, { packages: [location] });
+    expect(documents(folder.path)[0]).toContain('packages="1"');
+    folder.remove();
+  });
+
   test('with a policy that chooses among packages of one NEVRA, chooses as writing everything does', async () => {
     const folder = copy();
     const options = { ...base, duplicates: 'firstSeen' } as const;

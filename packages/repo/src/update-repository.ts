@@ -89,7 +89,7 @@ export async function readKnown(repository: Repository, options: RepositoryOptio
 }
 
 /** Whether packages are in our order: by file name, then by folder. */
-export function arePackagesInOrder(packages: readonly PackageIdentity[]): boolean {
+function arePackagesInOrder(packages: readonly PackageIdentity[]): boolean {
   let before: PackageIdentity | undefined;
   for (const each of packages) {
     if (before !== undefined && comparePackageOrder(before, each) > 0) return false;
