@@ -4,17 +4,17 @@
  * Compiled from `../kernel/package-identities.ts`. An update reads every package of a repository, once, and code that is not
  * warm takes longer for that than for all the rest of an update in which nothing changed.
  */
+import { growMemory, type KernelMemory, newKernel } from './kernel.js';
 import { wasm } from './package-identities-wasm.js';
 import type { PackageIdentity } from './package-identity.js';
 import { latin1 } from './xml.js';
 
 interface Exports {
-  readonly memory: { readonly buffer: ArrayBuffer; grow(pages: number): number };
+  readonly memory: KernelMemory;
   room(): number;
   identify(length: number): number;
 }
 
-const pageBytes = 65_536;
 const slackBytes = 128;
 /** Longer runs are left to the code without a kernel: memory that grew once stays. */
 const maxRunBytes = 16 << 20;
@@ -28,12 +28,12 @@ let tried = false;
  * another layout, texts that have to be decoded.
  */
 export function identitiesByKernel(run: Uint8Array): PackageIdentity[] | undefined {
-  if (!tried) kernel = makeKernel();
+  if (!tried) kernel = newKernel<Exports>(wasm, ({ room }) => room());
+  tried = true;
   if (kernel === undefined || run.length > maxRunBytes) return undefined;
   const { memory } = kernel;
   const start = kernel.room();
-  const missing = start + 2 * run.length + slackBytes - memory.buffer.byteLength;
-  if (missing > 0) memory.grow(Math.ceil(missing / pageBytes));
+  if (!growMemory(memory, start + 2 * run.length + slackBytes)) return undefined;
   new Uint8Array(memory.buffer, start, run.length).set(run);
   const length = kernel.identify(run.length);
   if (length < 0) return undefined;
@@ -52,15 +52,4 @@ export function identitiesByKernel(run: Uint8Array): PackageIdentity[] | undefin
     });
   }
   return identities;
-}
-
-function makeKernel(): Exports | undefined {
-  tried = true;
-  try {
-    const bytes = Uint8Array.from(atob(wasm), (character) => character.charCodeAt(0));
-    return new WebAssembly.Instance(new WebAssembly.Module(bytes)).exports as unknown as Exports;
-  } catch {
-    // No WebAssembly, no vectors in it, or a page that forbids it.
-    return undefined;
-  }
 }

@@ -5,15 +5,15 @@
  * Compiled from `../kernel/text-marks.ts`. Most values of repodata are plain, and asking each of them whether it is costs a
  * fifth of the time of reading.
  */
+import { type KernelMemory, newKernel } from './kernel.js';
 import { wasm } from './text-marks-wasm.js';
 
 interface Exports {
-  readonly memory: { readonly buffer: ArrayBuffer; grow(pages: number): number };
+  readonly memory: KernelMemory;
   room(): number;
   marks(length: number, positions: number): void;
 }
 
-const pageBytes = 65_536;
 /** Longer texts are rare: they hold a package of that size. */
 const maxTextBytes = 1_048_576;
 
@@ -34,20 +34,13 @@ export function textMarks(bytes: Uint8Array): Uint32Array | undefined {
 
 function makeKernel(): void {
   tried = true;
-  try {
-    const bytes = Uint8Array.from(atob(wasm), (character) => character.charCodeAt(0));
-    const exports = new WebAssembly.Instance(new WebAssembly.Module(bytes)).exports as unknown as Exports;
-    const { memory } = exports;
-    const start = exports.room();
-    const positions = start + maxTextBytes + 16;
-    const end = positions + (maxTextBytes + 1) * 4;
-    memory.grow(Math.ceil(end / pageBytes) - memory.buffer.byteLength / pageBytes);
-    kernel = {
-      exports,
-      room: new Uint8Array(memory.buffer, start, maxTextBytes),
-      positions: new Uint32Array(memory.buffer, positions, maxTextBytes + 1),
-    };
-  } catch {
-    // No WebAssembly, no vectors in it, or a page that forbids it.
-  }
+  const positionsOf = ({ room }: Exports): number => room() + maxTextBytes + 16;
+  const exports = newKernel<Exports>(wasm, (made) => positionsOf(made) + (maxTextBytes + 1) * 4);
+  if (exports === undefined) return;
+  const { buffer } = exports.memory;
+  kernel = {
+    exports,
+    room: new Uint8Array(buffer, exports.room(), maxTextBytes),
+    positions: new Uint32Array(buffer, positionsOf(exports), maxTextBytes + 1),
+  };
 }

@@ -15,6 +15,7 @@ import { openRepository, type Repository } from './repository.js';
 import { comparePackageOrder, type RepositoryOptions } from './repository-writer.js';
 import type { RepositoryStore } from './store.js';
 import {
+  arePackagesInOrder,
   checkDuplicates,
   type KnownPackages,
   keepDocuments,
@@ -56,7 +57,7 @@ export async function updateFolder(
   const { staying, fresh } = compareFolder(folder, paths, old.packages, options, repositoryOptions);
   // Said now: nearly all packages of a list in disorder are fresh, and would be read twice. What stays is known by its location.
   const isChanged = fresh.length > 0 || staying.length < old.packages.length;
-  if (isChanged && !areLocationsAscending(old.packages)) return undefined;
+  if (isChanged && !arePackagesInOrder(old.packages, true)) return undefined;
   const { rendered: added, fromCache } = await readAll(
     folder,
     fresh,
@@ -121,15 +122,6 @@ function compareFolder(
     else fresh.push(entry);
   }
   return { staying, fresh };
-}
-
-function areLocationsAscending(packages: readonly PackageIdentity[]): boolean {
-  let before: PackageIdentity | undefined;
-  for (const each of packages) {
-    if (before !== undefined && comparePackageOrder(before, each) >= 0) return false;
-    before = each;
-  }
-  return true;
 }
 
 function isSameFile({ sizeBytes, fileTime }: PackageIdentity, path: string): boolean {

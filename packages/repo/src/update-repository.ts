@@ -88,11 +88,12 @@ export async function readKnown(repository: Repository, options: RepositoryOptio
   return { packages, blocks: undefined };
 }
 
-/** Whether packages are in our order: by file name, then by folder. */
-function arePackagesInOrder(packages: readonly PackageIdentity[]): boolean {
+/** Whether packages are in our order: by file name, then by folder. `once`: each location once. */
+export function arePackagesInOrder(packages: readonly PackageIdentity[], once: boolean): boolean {
   let before: PackageIdentity | undefined;
   for (const each of packages) {
-    if (before !== undefined && comparePackageOrder(before, each) > 0) return false;
+    const order = before === undefined ? -1 : comparePackageOrder(before, each);
+    if (order > 0 || (once && order === 0)) return false;
     before = each;
   }
   return true;
@@ -117,7 +118,7 @@ export async function rewriteDocuments(
   changes: DocumentChanges,
   options: RepositoryOptions,
 ): Promise<Uint8Array> {
-  if (!arePackagesInOrder(known.packages)) {
+  if (!arePackagesInOrder(known.packages, false)) {
     throw badValue('primary.xml', 0, 'order of packages', 'by file name, then by folder', 'another');
   }
   const kept = withKept(repository, options);

@@ -5,11 +5,12 @@
  * and each thread begins anew; the kernel is fast from its first package. Where there is no WebAssembly, and for every
  * package that it does not want, `renderPackage` does the work: the bytes are the same.
  */
+import { type KernelMemory, newKernel } from './kernel.js';
 import { wasm } from './package-xml-wasm.js';
 import { escapeAttribute, indexOfForbidden } from './xml.js';
 
 interface Exports {
-  readonly memory: { readonly buffer: ArrayBuffer; grow(pages: number): number };
+  readonly memory: KernelMemory;
   args(): number;
   room(): number;
   roomBytes(): number;
@@ -50,7 +51,6 @@ export interface KernelPieces {
 }
 
 const argumentBytes = 16_384;
-const pageBytes = 65_536;
 
 /** The kernel and its memory. */
 export class XmlKernel {
@@ -62,8 +62,6 @@ export class XmlKernel {
 
   constructor(exports: Exports) {
     const { memory } = exports;
-    // What is not touched takes no memory.
-    memory.grow(Math.ceil(exports.memoryBytes() / pageBytes) + 1 - memory.buffer.byteLength / pageBytes);
     this.#exports = exports;
     this.#arguments = new Uint8Array(memory.buffer, exports.args(), argumentBytes);
     this.room = new Uint8Array(memory.buffer, exports.room(), exports.roomBytes());
@@ -92,18 +90,14 @@ export class XmlKernel {
 
 /** Kernels that nobody works with: making one costs as much as some hundred packages. */
 const idle: XmlKernel[] = [];
-let module: WebAssembly.Module | undefined;
 
 /** A kernel for oneself until `returnXmlKernel`; undefined where there can be none: no WebAssembly, no vectors in it, or it is forbidden. */
 export function borrowXmlKernel(): XmlKernel | undefined {
   const kernel = idle.pop();
   if (kernel !== undefined) return kernel;
-  try {
-    module ??= new WebAssembly.Module(Uint8Array.from(atob(wasm), (character) => character.charCodeAt(0)));
-    return new XmlKernel(new WebAssembly.Instance(module).exports as unknown as Exports);
-  } catch {
-    return undefined;
-  }
+  // A page more: a vector that begins within the last bytes ends behind them.
+  const exports = newKernel<Exports>(wasm, (made) => made.memoryBytes() + 65_536);
+  return exports && new XmlKernel(exports);
 }
 
 /** Gives a kernel to the next borrower. Nothing may view its memory any more. */
