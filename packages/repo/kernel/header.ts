@@ -1,8 +1,8 @@
 /**
  * The main header of a package in the kernel's memory: where the values of a tag lie.
  *
- * The caller has had the header checked by @distrokit/rpm: a region that fills the structure, known tags of their type,
- * values within the store. So nothing is checked again here.
+ * `soundHeaders` has looked at it: a region that fills the structure, known tags of their type, values within the store. So
+ * nothing is checked again here.
  */
 
 export const TYPE_INT32: u32 = 4;
@@ -66,7 +66,8 @@ export function int32Of(tag: u32): u32 {
   return data === 0 ? 0 : be32(data);
 }
 
-const emptyText: usize = memory.data(16, 16);
+/** A NUL, with more of them up to the length of a vector. */
+export const emptyText: usize = memory.data(16, 16);
 
 /** Big-endian, as everything in a header. */
 export function be32(at: usize): u32 {

@@ -1,15 +1,17 @@
 /**
- * Kernel (AssemblyScript): one package's header as its elements of primary.xml, filelists.xml and other.xml.
+ * Kernel (AssemblyScript): the first bytes of packages as their elements of primary.xml, filelists.xml and other.xml, one
+ * package behind the other.
  *
  * The bytes are those of the TypeScript twin (`recordFromPackage`, `encodePrimary`, `encodeFilelists`, `encodeOther`), and a
  * test holds the two together. It does not do everything: texts that are not UTF-8, characters that XML cannot carry, file
  * lists and dependencies of old packages, epochs that are no numbers and packages too large for its room are left to the twin.
  *
- * Memory, from the bottom: results and arguments, the first bytes of the package, tables, the three documents.
+ * Memory, from the bottom: results and arguments, the first bytes of the package, tables, the three documents, the NEVRAs.
  */
+import { headerStart, LEAD_BYTES, soundHeaders } from '../../rpm/kernel/sound-headers';
 import { writeDependencies } from './dependencies';
 import { openFiles, writeFiles } from './files';
-import { be32, be64, countOf, dataOf, has, indexHeader, int32Of, textOf } from './header';
+import { be32, be64, countOf, dataOf, emptyText, has, indexHeader, int32Of, textOf } from './header';
 import {
   afterText,
   attribute,
@@ -24,6 +26,8 @@ import {
   text,
   to,
 } from './output';
+
+export { typeTable } from '../../rpm/kernel/sound-headers';
 
 const NAME: u32 = 1000;
 const VERSION: u32 = 1001;
@@ -46,20 +50,30 @@ const CHANGELOGTIME: u32 = 1080;
 const CHANGELOGNAME: u32 = 1081;
 const CHANGELOGTEXT: u32 = 1082;
 const LONGSIZE: u32 = 5009;
+/** In the signature header. */
+const LONGARCHIVESIZE: u32 = 271;
+const PAYLOADSIZE: u32 = 1007;
 const MAX_SAFE_INTEGER: u64 = 0x1f_ffff_ffff_ffff;
 
 /** Of what the caller writes before each package: pkgid, name of its algorithm, attributes of `<location>`, each up to a NUL. */
 const ARGUMENT_BYTES: usize = 16384;
 const FIRST_BYTES: usize = 4 << 20;
 const SCRATCH_BYTES: usize = 4 << 20;
-const DOCUMENT_BYTES: usize = 8 << 20;
+/** Callers empty a document that holds a third of this: a package may need the rest. */
+const DOCUMENT_BYTES: usize = 12 << 20;
 
 /** The word `src`, with zeros up to the length of a vector. */
 const source: usize = memory.data<u8>([0x73, 0x72, 0x63, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
 
+/** Bytes of each document, and of the NEVRAs, since `begin`. */
 let primaryLength: usize = 0;
 let filelistsLength: usize = 0;
 let otherLength: usize = 0;
+let nevrasLength: usize = 0;
+/** Where the header ends that was accepted last, as a byte of the package. */
+let headerEnd: i32 = 0;
+/** Of the last package: bytes in primary, filelists, other, and its build time, four bytes each. */
+const lastPackage: usize = memory.data(16, 16);
 
 /** Address of the arguments. */
 export function args(): usize {
@@ -78,35 +92,47 @@ export function roomBytes(): usize {
 
 /** Bytes of memory that all of it takes. */
 export function memoryBytes(): usize {
-  return documentStart(3);
+  return documentStart(4);
 }
 
-/** Address of the n-th document: primary, filelists, other. */
+/** Address of what is said of the package that was rendered last: bytes in primary, filelists, other, build time; four bytes each. */
+export function results(): usize {
+  return lastPackage;
+}
+
+/** Address of the n-th document: primary, filelists, other; the fourth is the NEVRAs, each with a NUL behind it. */
 export function documentStart(n: usize): usize {
   return room() + FIRST_BYTES + SCRATCH_BYTES + n * DOCUMENT_BYTES;
 }
 
-/** Bytes of the n-th document that the last package made. */
+/** Bytes of the n-th document since `begin`. */
 export function documentLength(n: usize): usize {
-  return n === 0 ? primaryLength : n === 1 ? filelistsLength : otherLength;
+  return n === 0 ? primaryLength : n === 1 ? filelistsLength : n === 2 ? otherLength : nevrasLength;
+}
+
+/** Begins the documents anew. */
+export function begin(): void {
+  primaryLength = 0;
+  filelistsLength = 0;
+  otherLength = 0;
+  nevrasLength = 0;
 }
 
 /**
- * Renders a package whose header begins at byte `headerStart` of the room and ends at byte `headerEnd`. False when the twin has
- * to do it.
- *
- * `archiveBytes` is what the signature header says, for a header that does not.
+ * Looks at the first `length` bytes of a package, which are in the room, and makes it the one that `render` renders. The result is
+ * the byte where its header ends; or, as a negative number, how many bytes have to be there for an answer; or 0 when the twin
+ * has to decide.
  */
-export function render(
-  headerStart: i32,
-  headerEnd: i32,
-  fileTime: f64,
-  sizeBytes: f64,
-  archiveBytes: f64,
-  changelogLimit: i32,
-): bool {
+export function accept(length: i32): i32 {
+  headerEnd = soundHeaders(room(), usize(length));
+  return headerEnd;
+}
+
+/** Appends the package that was accepted to the documents. False when the twin has to do it: then they are as before. */
+export function render(fileTime: f64, sizeBytes: f64, changelogLimit: i32): bool {
+  if (headerEnd <= 0) return false;
   beginPackage();
-  indexHeader(room() + usize(headerStart));
+  indexHeader(room() + headerStart);
   const scratch = room() + FIRST_BYTES;
   const half = scratch + (SCRATCH_BYTES >> 1);
   openFiles(scratch, half);
@@ -115,8 +141,9 @@ export function render(
   const pkgid = args();
   const algorithm = afterText(pkgid);
   const location = afterText(algorithm);
-  const primary = documentStart(0);
-  openDocument(primary, primary + DOCUMENT_BYTES);
+  const primary = documentStart(0) + primaryLength;
+  const primaryLimit = documentStart(1);
+  openDocument(primary, primaryLimit);
   markup('<package type="rpm">\n  <name>');
   text(textOf(NAME));
   markup('</name>\n  <arch>');
@@ -144,7 +171,7 @@ export function render(
   markup('" installed="');
   decimal(installedBytes());
   markup('" archive="');
-  decimal(has(ARCHIVESIZE) ? u64(int32Of(ARCHIVESIZE)) : u64(archiveBytes));
+  decimal(has(ARCHIVESIZE) ? u64(int32Of(ARCHIVESIZE)) : signatureArchiveBytes());
   markup('"/>\n  <location');
   raw(location, afterText(location) - location - 1);
   markup('/>\n  <format>\n    <rpm:license>');
@@ -166,25 +193,75 @@ export function render(
   if (doubt) return false;
   const primaryFiles = to;
 
-  const filelists = documentStart(1);
-  openDocument(filelists, filelists + DOCUMENT_BYTES);
+  const filelists = primaryLimit + filelistsLength;
+  openDocument(filelists, documentStart(2));
   writeStart(pkgid, algorithm);
-  const primaryTail = writeFiles(primaryFiles, primary + DOCUMENT_BYTES);
+  const primaryTail = writeFiles(primaryFiles, primaryLimit);
   markup('</package>\n');
-  filelistsLength = to - filelists;
+  const filelistsEnd = to;
   if (doubt) return false;
 
-  openDocument(primaryTail, primary + DOCUMENT_BYTES);
+  openDocument(primaryTail, primaryLimit);
   markup('  </format>\n</package>\n');
-  primaryLength = to - primary;
+  const primaryEnd = to;
 
-  const other = documentStart(2);
-  openDocument(other, other + DOCUMENT_BYTES);
+  const other = documentStart(2) + otherLength;
+  openDocument(other, documentStart(3));
   writeStart(pkgid, algorithm);
   writeChangelogs(changelogLimit, scratch, scratch + SCRATCH_BYTES);
   markup('</package>\n');
-  otherLength = to - other;
-  return !doubt;
+  const otherEnd = to;
+
+  openDocument(documentStart(3) + nevrasLength, documentStart(4));
+  writeNevra();
+  if (doubt) return false;
+  primaryLength += primaryEnd - primary;
+  filelistsLength += filelistsEnd - filelists;
+  otherLength += otherEnd - other;
+  nevrasLength = to - documentStart(3);
+  store<u32>(lastPackage, u32(primaryEnd - primary));
+  store<u32>(lastPackage, u32(filelistsEnd - filelists), 4);
+  store<u32>(lastPackage, u32(otherEnd - other), 8);
+  store<u32>(lastPackage, int32Of(BUILDTIME), 12);
+  return true;
+}
+
+/** As `formatNevra` writes it for an epoch that is always said, and a NUL. */
+function writeNevra(): void {
+  word(textOf(NAME));
+  markup('-');
+  decimal(int32Of(EPOCH));
+  markup(':');
+  word(textOf(VERSION));
+  markup('-');
+  word(textOf(RELEASE));
+  markup('.');
+  word(archText());
+  raw(emptyText, 1);
+}
+
+/** A text as it is. */
+function word(from: usize): void {
+  raw(from, afterText(from) - from - 1);
+}
+
+/** What the signature header says of the size of the archive; its tags have been found to be of their type. */
+function signatureArchiveBytes(): u64 {
+  const signature = room() + LEAD_BYTES;
+  const store = signature + 16 + usize(be32(signature + 8)) * 16;
+  let short: u64 = 0;
+  for (let entry = signature + 16; entry < store; entry += 16) {
+    const tag = be32(entry);
+    if (tag === PAYLOADSIZE) short = be32(store + usize(be32(entry + 8)));
+    else if (tag === LONGARCHIVESIZE) return safe(be64(store + usize(be32(entry + 8))));
+  }
+  return short;
+}
+
+/** A number that JavaScript holds exactly, or doubt. */
+function safe(value: u64): u64 {
+  if (value > MAX_SAFE_INTEGER) raiseDoubt();
+  return value;
 }
 
 /** Repodata calls every source package `src`. */
@@ -194,9 +271,7 @@ function archText(): usize {
 
 function installedBytes(): u64 {
   if (!has(LONGSIZE)) return int32Of(SIZE);
-  const size = be64(dataOf(LONGSIZE));
-  if (size > MAX_SAFE_INTEGER) raiseDoubt();
-  return size;
+  return safe(be64(dataOf(LONGSIZE)));
 }
 
 function writeVersion(): void {

@@ -6,6 +6,7 @@ import type { BlockCodec } from '@distrokit/rpm';
 import { compressBlock, type DocumentBlock } from './document-writer.js';
 import type { PackageRecord, RepositoryDependencyKind } from './package-record.js';
 import { PackageRenderer, type RenderOptions } from './package-renderer.js';
+import type { KernelPieces } from './xml-kernel.js';
 
 /** A package file and what primary.xml calls it. */
 export interface PackageEntry {
@@ -65,15 +66,17 @@ export interface BlockOptions {
 
 /** Renders one block at a time. */
 export class BlockRenderer {
-  readonly #folder: string;
+  /** The folder, with a slash behind it. */
+  readonly #root: string;
   readonly #codec: BlockCodec | undefined;
   readonly #renderer: PackageRenderer;
-  readonly #open = [new OpenBlock(), new OpenBlock(), new OpenBlock()] as const;
+  readonly #memory = new BlockMemory();
+  readonly #open = [new OpenBlock(this.#memory), new OpenBlock(this.#memory), new OpenBlock(this.#memory)] as const;
   #skipped: SkippedDependency[] = [];
 
   /** Without a codec blocks are not compressed. */
   constructor({ folder, options, withRecords, withSkipped }: BlockOptions, codec: BlockCodec | undefined) {
-    this.#folder = folder;
+    this.#root = join(folder, '/');
     this.#codec = codec;
     const onSkippedDependency = (...dependency: SkippedDependency): void => void this.#skipped.push(dependency);
     this.#renderer = new PackageRenderer({ ...options, ...(withSkipped ? { onSkippedDependency } : {}) }, withRecords);
@@ -81,6 +84,7 @@ export class BlockRenderer {
 
   /** Never rejects: whoever reads a block again that could not be read has the error itself. */
   async render(entries: readonly PackageEntry[]): Promise<RenderedBlock> {
+    const renderer = this.#renderer;
     const buildTimes = new Float64Array(entries.length);
     const lengths = new Uint32Array(entries.length * 3);
     const records: PackageRecord[] = [];
@@ -90,31 +94,55 @@ export class BlockRenderer {
     this.#skipped = [];
     for (const document of this.#open) document.begin();
     try {
-      for (const [at, { path, location }] of entries.entries()) {
-        const { record, rendered } = await this.#renderer.render(join(this.#folder, path), location);
-        const pieces = [rendered.primary, rendered.filelists, rendered.other] as const;
-        for (const [n, piece] of pieces.entries()) {
-          this.#open[n]?.add(piece);
-          lengths[at * 3 + n] = piece.length;
+      for (let at = 0; at < entries.length; at++) {
+        const { path, location } = entries[at] as PackageEntry;
+        const file = this.#root + path;
+        const pkgid = renderer.gather(file, location);
+        if (pkgid !== undefined) {
+          const { last } = renderer;
+          lengths.set(last.subarray(0, 3), at * 3);
+          buildTimes[at] = (last[3] as number) * 1000;
+          pkgids += `${pkgid}\0`;
+          if (renderer.isFull) nevras += this.#collect();
+          continue;
         }
+        nevras += this.#collect();
+        const { record, rendered } = await renderer.renderAlone(file, location);
+        this.#add(rendered);
+        lengths.set([rendered.primary.length, rendered.filelists.length, rendered.other.length], at * 3);
         buildTimes[at] = rendered.buildTime;
         nevras += `${rendered.nevra}\0`;
         pkgids += `${rendered.pkgid}\0`;
         if (record !== undefined) records.push(record);
       }
+      nevras += this.#collect();
       documents = this.#open.map((document): DocumentBlock => {
         const open = document.end();
         return { open, compressed: this.#codec === undefined ? [] : compressBlock(this.#codec, open) };
       });
     } catch {
       this.#skipped = [];
+      renderer.gathered();
     }
     return { nevras, pkgids, buildTimes, lengths, records, skipped: this.#skipped, documents };
   }
 
+  /** What the renderer has gathered goes into the block. Its NEVRAs. */
+  #collect(): string {
+    const { nevras, ...pieces } = this.#renderer.gathered();
+    this.#add(pieces);
+    return nevras;
+  }
+
+  #add({ primary, filelists, other }: KernelPieces): void {
+    this.#open[0].add(primary);
+    this.#open[1].add(filelists);
+    this.#open[2].add(other);
+  }
+
   /** Takes memory of open documents back: nothing may view it any more. */
   reuse(buffers: readonly ArrayBuffer[]): void {
-    for (const [n, buffer] of buffers.entries()) this.#open[n]?.reuse(buffer);
+    for (const buffer of buffers) this.#memory.giveBack(buffer);
   }
 
   close(): void {
@@ -124,36 +152,57 @@ export class BlockRenderer {
 
 /** Open bytes of one document of a block. */
 class OpenBlock {
-  #bytes: Uint8Array<ArrayBuffer> = new Uint8Array(0);
+  readonly #memory: BlockMemory;
+  #bytes: Uint8Array<ArrayBuffer> = nothing;
   #filled = 0;
-  /** A block is as large as the one before, more or less. */
-  #usual = 256 * 1024;
-  /** Memory that came back: new memory costs more than what is written into it. */
-  readonly #spare: ArrayBuffer[] = [];
+
+  constructor(memory: BlockMemory) {
+    this.#memory = memory;
+  }
 
   begin(): void {
-    const spare = this.#spare.pop();
-    this.#bytes = spare === undefined ? new Uint8Array(this.#usual) : new Uint8Array(spare);
+    this.#bytes = nothing;
     this.#filled = 0;
   }
 
   add(piece: Uint8Array): void {
     const end = this.#filled + piece.length;
     if (end > this.#bytes.length) {
-      const longer = new Uint8Array(Math.ceil(end * 1.5));
-      longer.set(this.#bytes.subarray(0, this.#filled));
-      this.#bytes = longer;
+      const before = this.#bytes;
+      this.#bytes = this.#memory.take(end);
+      if (this.#filled > 0) {
+        this.#bytes.set(before.subarray(0, this.#filled));
+        this.#memory.giveBack(before.buffer);
+      }
     }
     this.#bytes.set(piece, this.#filled);
     this.#filled = end;
   }
 
   end(): Uint8Array<ArrayBuffer> {
-    this.#usual = Math.ceil(this.#filled * 1.5);
     return this.#bytes.subarray(0, this.#filled);
   }
+}
 
-  reuse(buffer: ArrayBuffer): void {
+const nothing = new Uint8Array(0);
+const leastBytes = 256 * 1024;
+/** Three documents of a few blocks on their way. More that lies idle is let go. */
+const mostSpare = 24;
+
+/** Memory of blocks that comes back: new memory costs more than what is written into it. In few sizes, so that it fits again. */
+class BlockMemory {
+  readonly #spare: ArrayBuffer[] = [];
+
+  take(bytes: number): Uint8Array<ArrayBuffer> {
+    let size = leastBytes;
+    while (size < bytes) size *= 2;
+    const at = this.#spare.findIndex(({ byteLength }) => byteLength >= size);
+    const [spare] = at < 0 ? [] : this.#spare.splice(at, 1);
+    return new Uint8Array(spare ?? new ArrayBuffer(size));
+  }
+
+  giveBack(buffer: ArrayBuffer): void {
     this.#spare.push(buffer);
+    if (this.#spare.length > mostSpare) this.#spare.shift();
   }
 }

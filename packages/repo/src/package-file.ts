@@ -53,8 +53,8 @@ export function asPackage<Made>(path: string, make: () => Made): Made {
   }
 }
 
-// Fits the second-level cache, and holds the headers of nearly every package.
-const chunkBytes = 256 * 1024;
+/** What is read at once: fits the second-level cache, and holds the headers of nearly every package. */
+export const chunkBytes: number = 256 * 1024;
 const introBytes = 16;
 
 /** Where bytes go that are only hashed. One for all files of the thread: nothing keeps a view of it. */
@@ -81,9 +81,9 @@ export async function readPackageFile(
   }
   try {
     const { mtimeMs, size } = fstatSync(file);
-    let filled = readFully(file, room.subarray(0, Math.min(chunkBytes, size)), 0);
+    let filled = readFully(file, room, 0, Math.min(chunkBytes, size));
     const end = headerEnd(room.subarray(0, filled));
-    if (end > filled && end <= room.length) filled += readFully(file, room.subarray(filled, end), filled);
+    if (end > filled && end <= room.length) filled += readFully(file, room, filled, end);
     const first = room.subarray(0, filled);
     const pkg = await readPackage(end <= room.length ? first : longHeaders(file, size));
     if (options.invalidUtf8 === 'refuse') assertUtf8Texts(pkg.header, location);
@@ -118,7 +118,7 @@ function headerEnd(bytes: Uint8Array): number {
 }
 
 /** The digest of a file whose first bytes are in memory, and how long it was. */
-function digestOf(
+export function digestOf(
   file: number,
   first: Uint8Array,
   checksum: PackageFileOptions['checksum'],
@@ -128,17 +128,22 @@ function digestOf(
   hashed ??= new Uint8Array(chunkBytes);
   let sizeBytes = first.length;
   for (;;) {
-    const length = readFully(file, hashed, sizeBytes);
+    const length = readFrom(file, hashed, 0, hashed.length, sizeBytes);
     if (length === 0) return { hex: hasher.digest(), sizeBytes };
     sizeBytes += length;
     hasher.update(hashed.subarray(0, length));
   }
 }
 
-function readFully(file: number, into: Uint8Array, position: number): number {
+/** Bytes `from` to `to` of a file into the same bytes of `into`: how many there were. */
+export function readFully(file: number, into: Uint8Array, from: number, to: number): number {
+  return readFrom(file, into, from, to, from);
+}
+
+function readFrom(file: number, into: Uint8Array, from: number, to: number, position: number): number {
   let length = 0;
-  while (length < into.length) {
-    const got = readSync(file, into, length, into.length - length, position + length);
+  while (from + length < to) {
+    const got = readSync(file, into, from + length, to - from - length, position + length);
     if (got === 0) break;
     length += got;
   }
@@ -151,7 +156,7 @@ function longHeaders(file: number, sizeBytes: number): ByteSource {
     sizeBytes,
     async read(offset, length) {
       const bytes = new Uint8Array(Math.max(0, Math.min(length, sizeBytes - offset)));
-      return bytes.subarray(0, readFully(file, bytes, offset));
+      return bytes.subarray(0, readFrom(file, bytes, 0, bytes.length, offset));
     },
   };
 }

@@ -2,14 +2,13 @@
  * Package files into XML, one after the other, with memory that is made once: what each thread of `createRepository` does.
  */
 
-import { formatNevra } from '@distrokit/rpm';
 import { encodeHeaderFiles } from './header-files.js';
 import { HeaderTexts } from './header-texts.js';
-import { asPackage, type PackageFileOptions, readPackageFile } from './package-file.js';
+import { asPackage, chunkBytes, type PackageFileOptions, readPackageFile } from './package-file.js';
 import type { PackageFileFacts, PackageRecord } from './package-record.js';
+import { PackageStage } from './package-stage.js';
 import type { TextPolicy } from './package-text.js';
 import { type PackageHeaders, recordFromPackage, recordWithoutFiles } from './record-from-package.js';
-import { formatChecksumType } from './repomd.js';
 import { type RenderedPackage, renderPackage } from './repository-writer.js';
 import { borrowXmlKernel, type KernelPieces, returnXmlKernel, type XmlKernel } from './xml-kernel.js';
 
@@ -26,57 +25,73 @@ export interface RenderedFile {
   readonly rendered: RenderedPackage;
 }
 
-const roomBytes = 256 * 1024;
-
-/** Renders one package at a time. */
+/**
+ * Renders packages: `gather` several into one memory, or `render` one. The two do not mix: what was gathered is taken with
+ * `gathered` before anything else is rendered.
+ */
 export class PackageRenderer {
   readonly #options: RenderOptions;
   readonly #withRecords: boolean;
   readonly #kernel: XmlKernel | undefined;
-  readonly #room: Uint8Array;
+  readonly #stage: PackageStage | undefined;
+  #room: Uint8Array | undefined;
 
   constructor(options: RenderOptions, withRecords: boolean) {
     this.#options = options;
     this.#withRecords = withRecords;
-    // The kernel makes no records, and no files with digests.
-    this.#kernel = withRecords || options.fileDigests === true ? undefined : borrowXmlKernel();
-    this.#room = this.#kernel?.room ?? new Uint8Array(roomBytes);
+    // The kernel makes no records, no files with digests, and has no opinion on texts that it leaves out.
+    const wantsMore = withRecords || options.fileDigests === true || options.invalidUtf8 === 'refuse';
+    this.#kernel = wantsMore ? undefined : borrowXmlKernel();
+    this.#kernel?.begin();
+    this.#stage = this.#kernel && new PackageStage(this.#kernel, options);
   }
 
-  /** The XML is a view of memory that the next call overwrites. Throws what `recordFromFile` throws, REPO_BAD_TEXT. */
+  /** Renders a package behind those that were gathered. Its pkgid; undefined, and nothing done, where `renderAlone` has to do it. */
+  gather(path: string, location: string): string | undefined {
+    return this.#stage?.add(path, location);
+  }
+
+  /** Whether what was gathered has to be taken before more comes. */
+  get isFull(): boolean {
+    return this.#kernel?.isFull ?? false;
+  }
+
+  /** Of the package gathered last: bytes in primary, filelists and other, and its build time in seconds since 1970. */
+  get last(): Uint32Array {
+    return this.#kernel?.last ?? nothing;
+  }
+
+  /** Takes what was gathered: views of memory that is overwritten when more comes, and NEVRAs, each with a NUL behind it. */
+  gathered(): KernelPieces & { readonly nevras: string } {
+    if (this.#kernel === undefined) return { primary: nothing8, filelists: nothing8, other: nothing8, nevras: '' };
+    const pieces = { ...this.#kernel.documents(), nevras: this.#kernel.nevras() };
+    this.#kernel.begin();
+    return pieces;
+  }
+
+  /**
+   * Renders one package. The XML may be views of memory that the next call overwrites. Throws what `recordFromFile` throws,
+   * REPO_BAD_TEXT.
+   */
   async render(path: string, location: string): Promise<RenderedFile> {
+    const pkgid = this.gather(path, location);
+    if (pkgid === undefined) return this.renderAlone(path, location);
+    const { nevras, ...pieces } = this.gathered();
+    const buildTime = (this.last[3] ?? 0) * 1000;
+    return { rendered: { nevra: nevras.slice(0, -1), location, pkgid, buildTime, ...pieces } };
+  }
+
+  /** Renders one package without the kernel. Throws as `render` does. */
+  async renderAlone(path: string, location: string): Promise<RenderedFile> {
     const { locationBase } = this.#options;
+    this.#room ??= new Uint8Array(chunkBytes);
     const { pkg, facts } = await readPackageFile(path, location, this.#options, locationBase, this.#room);
-    const pieces = this.#byKernel(pkg, facts);
-    return pieces === undefined
-      ? asPackage(path, () => this.#byRecord(pkg, facts))
-      : { rendered: { ...identityOf(pkg, facts), ...pieces } };
+    return asPackage(path, () => this.#byRecord(pkg, facts));
   }
 
   /** Gives its memory back: no piece of a package may be in use any more. */
   close(): void {
     if (this.#kernel !== undefined) returnXmlKernel(this.#kernel);
-  }
-
-  #byKernel(pkg: PackageHeaders, facts: PackageFileFacts): KernelPieces | undefined {
-    const { header, signatureHeader, headerRange } = pkg;
-    // A v3 header has no region, and its own rules; one that is not in the room is a long one.
-    if (this.#kernel === undefined || pkg.format === 3 || headerRange.end > this.#room.length) return undefined;
-    const fileTime = facts.fileTime.getTime() / 1000;
-    if (fileTime < 0) return undefined;
-    return this.#kernel.render({
-      pkgid: facts.pkgid.hex,
-      checksumType: formatChecksumType(facts.pkgid.algorithm),
-      location: facts.location,
-      locationBase: facts.locationBase,
-      fileTime,
-      sizeBytes: facts.sizeBytes,
-      archiveBytes: header.has('ARCHIVESIZE')
-        ? 0
-        : (signatureHeader.get('LONGARCHIVESIZE') ?? signatureHeader.get('PAYLOADSIZE') ?? 0),
-      changelogLimit: this.#options.changelogLimit ?? 10,
-      headerRange,
-    });
   }
 
   #byRecord(pkg: PackageHeaders, facts: PackageFileFacts): RenderedFile {
@@ -92,19 +107,5 @@ export class PackageRenderer {
   }
 }
 
-/** What is needed to order packages and to find doubles, as `renderPackage` gives it. */
-function identityOf({ header }: PackageHeaders, facts: PackageFileFacts): Omit<RenderedPackage, keyof KernelPieces> {
-  const nevra = {
-    name: header.get('NAME') ?? '',
-    epoch: header.get('EPOCH') ?? 0,
-    version: header.get('VERSION') ?? '',
-    release: header.get('RELEASE') ?? '',
-    arch: header.has('SOURCERPM') ? (header.get('ARCH') ?? '') : 'src',
-  };
-  return {
-    nevra: formatNevra(nevra),
-    location: facts.location,
-    pkgid: facts.pkgid.hex,
-    buildTime: (header.get('BUILDTIME') ?? 0) * 1000,
-  };
-}
+const nothing = new Uint32Array(4);
+const nothing8 = new Uint8Array(0);

@@ -112,7 +112,7 @@ export {
   type IndexEntry,
   signaturePadding,
 } from './header.js';
-export { type HeaderKind, tagName } from './header-index.js';
+export { type HeaderKind, knownTypes, tagName } from './header-index.js';
 export { decodeLead, encodeLead, LEAD_BYTES, type Lead } from './lead.js';
 export {
   compareNevra,
