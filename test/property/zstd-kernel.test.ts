@@ -1,21 +1,25 @@
 /**
- * The kernel that runs the loops of zstd blocks gives the bytes and the faults of the code without it. Node from 22.15 on has a
+ * The kernels that run the loops of zstd blocks, and whole frames, give the bytes and the faults of the code without them. Node from 22.15 on has a
  * decoder of its own, which is kept out here.
  */
 import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import zlib from 'node:zlib';
-import { decompress } from '@distrokit/rpm';
+import { decompress, storedBlocks } from '@distrokit/rpm';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 
 type Decompress = typeof decompress;
 
 const nodeDecoder = (zlib as { createZstdDecompress?: unknown }).createZstdDecompress;
 let twin: Decompress;
+let twinBlocks: typeof storedBlocks;
 beforeAll(async () => {
   Object.assign(zlib, { createZstdDecompress: undefined });
   vi.stubGlobal('WebAssembly', undefined);
   vi.resetModules();
-  twin = (await import('@distrokit/rpm')).decompress;
+  ({ decompress: twin, storedBlocks: twinBlocks } = await import('@distrokit/rpm'));
 });
 afterAll(() => {
   Object.assign(zlib, { createZstdDecompress: nodeDecoder });
@@ -72,20 +76,64 @@ function content(): Buffer {
   ]);
 }
 
-describe.each(['-1', '-3', '-9', '-19'])('zstd %s', (level) => {
-  // From a pipe: the frame does not say how long its content is, as in a package.
-  const stored = execFileSync('zstd', [level, '-c'], { input: content(), maxBuffer: 1 << 26 });
+/** From a pipe a frame does not say how long its content is, as in a package; of a file it does, as in repodata. */
+function compressed(level: string, from: string): Buffer {
+  if (from === 'a pipe') return execFileSync('zstd', [level, '-c'], { input: content(), maxBuffer: 1 << 26 });
+  const folder = mkdtempSync(join(tmpdir(), 'distrokit-'));
+  writeFileSync(join(folder, 'content'), content());
+  const stored = execFileSync('zstd', [level, '-c', join(folder, 'content')], { maxBuffer: 1 << 26 });
+  rmSync(folder, { recursive: true });
+  return stored;
+}
 
-  test('a stream of the reference opens to what went in', async () => {
-    expect((await expectSame(stored)).equals(content())).toBe(true);
+const levels = ['-1', '-3', '-9', '-19'];
+
+describe.each(['a pipe', 'a file'].flatMap((from) => levels.map((level) => [level, from] as const)))(
+  'zstd %s of %s',
+  (level, from) => {
+    const stored = compressed(level, from);
+
+    test('a stream of the reference opens to what went in', async () => {
+      expect((await expectSame(stored)).equals(content())).toBe(true);
+    });
+
+    test('altered bytes end alike', async () => {
+      for (let n = 0; n < 60; n++) {
+        const damaged = Uint8Array.from(stored);
+        const at = (n * 7919 + 5) % Math.min(stored.length, 60_000);
+        damaged[at] = (damaged[at] as number) ^ (1 << (n % 8));
+        await expectSame(damaged);
+      }
+    });
+  },
+);
+
+describe('blocks of a stream in memory', () => {
+  const parts = [content().subarray(0, 300_000), Buffer.alloc(0), Buffer.from('a'), content().subarray(200_000)];
+  const skippable = Buffer.from('502a4d1803000000ffffff', 'hex');
+  const stream = Buffer.concat([
+    skippable,
+    ...parts.map((part) => execFileSync('zstd', ['-3', '-c', '--no-check'], { input: part, maxBuffer: 1 << 26 })),
+    skippable,
+  ]);
+
+  test('are the frames, in order, with and without a kernel', () => {
+    for (const blocksOf of [storedBlocks, twinBlocks]) {
+      if (blocksOf === storedBlocks) vi.unstubAllGlobals();
+      else vi.stubGlobal('WebAssembly', undefined);
+      const blocks = blocksOf(stream);
+      for (const part of parts) expect(Buffer.from(blocks.next()?.open ?? []).equals(part)).toBe(true);
+      expect(blocks.next()).toBeUndefined();
+    }
   });
 
-  test('altered bytes end alike', async () => {
-    for (let n = 0; n < 60; n++) {
-      const damaged = Uint8Array.from(stored);
-      const at = (n * 7919 + 5) % Math.min(stored.length, 60_000);
-      damaged[at] = (damaged[at] as number) ^ (1 << (n % 8));
-      await expectSame(damaged);
+  test('end with an error wherever the stream is cut off within a frame', () => {
+    for (let length = 1; length < stream.length; length += 1 + (length >> 3)) {
+      const blocks = storedBlocks(stream.subarray(0, length));
+      const read = (): number => {
+        for (let found = 0; ; found++) if (blocks.next() === undefined) return found;
+      };
+      expect(read).toThrow(expect.objectContaining({ code: 'RPM_BAD_PAYLOAD' }));
     }
   });
 });

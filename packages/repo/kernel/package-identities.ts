@@ -20,8 +20,8 @@ export function room(): usize {
 
 /**
  * Texts of each package of the run of `length` bytes in the room, each with a NUL behind it: location, NEVRA with its epoch,
- * pkgid, type of its checksum, `xml:base` (empty: none), time of the file, size. The result is their length; −1 when the twin
- * has to decide.
+ * pkgid, type of its checksum, `xml:base` (empty: none), time of the file, size, bytes of the element. The result is their length;
+ * −1 when the twin has to decide.
  */
 export function identify(length: i32): i32 {
   const start = room();
@@ -34,6 +34,7 @@ export function identify(length: i32): i32 {
 }
 
 function identifyOne(): bool {
+  const start = at;
   if (!skip('<package type="rpm">\n  <name>')) return false;
   const name = at;
   const nameEnd = textEnd(0x3c);
@@ -87,6 +88,7 @@ function identifyOne(): bool {
   next = copy(next, base, baseEnd, 0);
   next = copy(next, time, timeEnd, 0);
   next = copy(next, size, sizeEnd, 0);
+  next = decimal(next, u32(at - start));
   memory.copy(to, made, next - made);
   to += next - made;
   return true;
@@ -176,6 +178,15 @@ function isWord(from: usize, till: usize): bool {
     if (byte - 0x30 > 9 && (byte | 0x20) - 0x61 > 25 && byte !== 0x5f) return false;
   }
   return true;
+}
+
+/** Writes a number and a NUL. Where the next goes. */
+function decimal(into: usize, value: u32): usize {
+  let digits: usize = 1;
+  for (let left = value; left > 9; left /= 10) digits++;
+  store<u8>(into + digits, 0);
+  for (let i = into + digits; i > into; value /= 10) store<u8>(--i, u8(0x30 + (value % 10)));
+  return into + digits + 1;
 }
 
 /** Copies bytes and puts another behind them. Where the next goes. */

@@ -1,29 +1,43 @@
 /**
- * The three documents of a repository that we wrote, block by block: stored and open. What an update copies without compressing
- * it again.
+ * A document of a repository that we wrote, block by block: stored and open. What an update copies without compressing it again.
  *
  * Only zst documents have blocks that can be told apart. See `package-blocks.ts` for where they end.
  */
-import { type Abortable, RpmError, readZstdBlocks } from '@distrokit/rpm';
-import type { DocumentBlock } from './document-writer.js';
-import { blockBytes } from './document-writer.js';
+import { type Abortable, RpmError, type StoredBlock, type StoredBlocks, storedBlocks } from '@distrokit/rpm';
+import { blockBytes, type DocumentBlock } from './document-writer.js';
 import { RepoError } from './errors.js';
 import { concatenated } from './fetcher.js';
-import { checkPkgid, identitiesOf } from './fragments.js';
-import { BlockCutter } from './package-blocks.js';
+import { elementEnd, elementStart, identitiesOf } from './fragments.js';
 import type { PackageIdentity } from './package-identity.js';
+import type { RepomdRecord } from './repomd.js';
 import type { Repository } from './repository.js';
-import type { RepositoryBlock } from './repository-writer.js';
 import { badValue } from './xml-values.js';
 
-/** The packages of primary by block, as they are compressed; undefined when blocks hold anything else. Throws what reading throws, REPO_BAD_VALUE. */
-export async function readBlockIdentities(
-  repository: Repository,
-  options: Abortable,
-): Promise<readonly (readonly PackageIdentity[])[] | undefined> {
+/** Longer documents are not held in memory. */
+const maxStoredBytes = 256 << 20;
+
+/** Whether a document can be taken by blocks. */
+export function isOfBlocks({ sizeBytes }: RepomdRecord): boolean {
+  return sizeBytes !== undefined && sizeBytes <= maxStoredBytes;
+}
+
+/** The bytes of a document as they lie in the repository, in one piece, after their digest was checked. */
+export async function storedBytes(repository: Repository, type: string, options: Abortable): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  for await (const chunk of repository.storedDocument(type, options)) {
+    chunks.push(chunk);
+    length += chunk.length;
+  }
+  return concatenated(chunks, length);
+}
+
+/** The packages of a stored primary by block; undefined when its blocks hold anything else. Throws what opening throws, REPO_BAD_VALUE. */
+export function blockIdentities(stored: Uint8Array): readonly (readonly PackageIdentity[])[] | undefined {
   const blocks: PackageIdentity[][] = [];
   let place: 'head' | 'packages' | 'tail' = 'head';
-  for await (const { open } of storedBlocks(repository, 'primary', options)) {
+  const source = new OpenBlocks('primary', stored);
+  for (let open = source.next()?.open; open !== undefined; open = source.next()?.open) {
     if (place === 'tail' || open.length >= blockBytes) return undefined;
     if (place === 'head') {
       if (startsWith(open, '<package ')) return undefined;
@@ -38,106 +52,121 @@ export async function readBlockIdentities(
   return place === 'tail' ? blocks : undefined;
 }
 
-/** Whether blocks end where ours do, and if so whether the last one ends by itself. */
-export function blockEnds(blocks: readonly (readonly PackageIdentity[])[]): { readonly lastEnds: boolean } | undefined {
-  const cutter = new BlockCutter();
-  let lastEnds = true;
-  for (const identities of blocks) {
-    if (!lastEnds) return undefined;
-    for (const [at, { location }] of identities.entries()) {
-      lastEnds = cutter.endsAfter(location);
-      if (lastEnds && at < identities.length - 1) return undefined;
+/** The blocks of packages of one document, whose packages are given. Ask for them in order; some may be left out. */
+export class BlockSource {
+  readonly #type: string;
+  readonly #blocks: readonly (readonly PackageIdentity[])[];
+  readonly #opened: OpenBlocks;
+  #at = -1;
+  #block: DocumentBlock = { open: new Uint8Array(0), compressed: [] };
+  /** A package of the block whose place was looked for last, and that place. */
+  #known = { package: 0, start: 0 };
+
+  constructor(type: string, stored: Uint8Array, blocks: readonly (readonly PackageIdentity[])[]) {
+    this.#type = type;
+    this.#blocks = blocks;
+    this.#opened = new OpenBlocks(type, stored);
+    this.#next();
+  }
+
+  /** A block. Its open bytes are a view, good until another block is asked for. Throws REPO_BAD_VALUE when it begins with another package. */
+  block(at: number): DocumentBlock {
+    if (at === this.#at) return this.#block;
+    while (this.#at < at) {
+      this.#block = this.#next();
+      this.#at++;
     }
-  }
-  return { lastEnds };
-}
-
-/** The blocks of packages of all three documents in step. Call `next` for each block of primary, then `end`. */
-export class RepositoryBlocks {
-  readonly #sources: readonly BlockSource[];
-
-  constructor(repository: Repository, options: Abortable) {
-    this.#sources = ['primary', 'filelists', 'other'].map((type) => new BlockSource(repository, type, options));
+    this.#known = { package: 0, start: 0 };
+    const first = this.#blocks[at]?.[0];
+    if (first !== undefined && !startsWith(this.#block.open, this.#tag(first))) throw this.#otherPackage(first);
+    return this.#block;
   }
 
-  /** The block that begins with this package. Throws REPO_BAD_VALUE when another comes, and what reading throws. */
-  async next(pkgid: string): Promise<RepositoryBlock> {
-    return { documents: await Promise.all(this.#sources.map((source) => source.next(pkgid))) };
+  /** The elements of packages `from` to `to` of a block, a view as well. Ask for them in order. Throws REPO_BAD_VALUE. */
+  run(at: number, from: number, to: number): Uint8Array {
+    const { open } = this.block(at);
+    const start = this.#startOf(at, from);
+    return open.subarray(start, this.#startOf(at, to));
   }
 
-  /** Reads the documents to their end, where their digests are checked. */
-  async end(): Promise<void> {
-    for (const source of this.#sources) await source.end();
+  /** Where a package begins; behind the last one, the end of the block. */
+  #startOf(at: number, wanted: number): number {
+    const { open } = this.#block;
+    const packages = this.#blocks[at] ?? [];
+    const known = this.#known;
+    let { start } = known;
+    if (this.#type === 'primary') {
+      for (let n = known.package; n < wanted; n++) start += packages[n]?.elementBytes ?? 0;
+    } else if (wanted === packages.length) {
+      start = elementEnd(open, this.#startOf(at, wanted - 1));
+      if (start !== open.length) throw this.#otherPackage(packages[wanted - 1]);
+      return start;
+    } else {
+      const subject = packages[wanted] as PackageIdentity;
+      // A file that lies there twice has the same digest twice.
+      for (let n = known.package + 1; n <= wanted; n++) {
+        if (packages[n]?.pkgid === subject.pkgid) start = elementStart(open, this.#tag(subject), start + 1);
+        if (start < 0) throw this.#otherPackage(subject);
+      }
+    }
+    this.#known = { package: wanted, start };
+    return start;
   }
 
-  /** Gives up. */
-  async close(): Promise<void> {
-    for (const source of this.#sources) await source.close();
-  }
-}
-
-class BlockSource {
-  readonly #document: string;
-  readonly #blocks: AsyncGenerator<StoredBlock, void, void>;
-  #begun = false;
-
-  constructor(repository: Repository, type: string, options: Abortable) {
-    this.#document = `${type}.xml`;
-    this.#blocks = storedBlocks(repository, type, options);
+  #tag({ pkgid }: PackageIdentity): string {
+    return this.#type === 'primary' ? '<package ' : `<package pkgid="${pkgid}" `;
   }
 
-  async next(pkgid: string): Promise<DocumentBlock> {
-    if (!this.#begun) await this.#part();
-    this.#begun = true;
-    const open: Uint8Array[] = [];
-    const compressed: Uint8Array[] = [];
-    let length = 0;
-    // A long block is stored in parts of this size, and a shorter one at its end.
-    do {
-      const part = await this.#part();
-      open.push(part.open);
-      compressed.push(part.stored);
-      length += part.open.length;
-    } while (open.at(-1)?.length === blockBytes);
-    const block = { open: concatenated(open, length), compressed };
-    if (this.#document !== 'primary.xml') checkPkgid(this.#document, block.open, pkgid);
+  #next(): DocumentBlock {
+    const block = this.#opened.next();
+    if (block === undefined) throw badValue(`${this.#type}.xml`, 0, 'block', 'one for each of primary', 'the end');
     return block;
   }
 
-  async end(): Promise<void> {
-    while ((await this.#blocks.next()).done !== true);
-  }
-
-  async close(): Promise<void> {
-    await this.#blocks.return();
-  }
-
-  async #part(): Promise<StoredBlock> {
-    const { done, value } = await this.#blocks.next();
-    if (done === true) throw badValue(this.#document, 0, 'block', 'one for each of primary', 'the end');
-    return value;
+  #otherPackage(wanted: PackageIdentity | undefined): RepoError {
+    return badValue(`${this.#type}.xml`, 0, 'package/@pkgid', wanted?.pkgid ?? 'none', 'another');
   }
 }
 
-interface StoredBlock {
-  readonly stored: Uint8Array;
-  readonly open: Uint8Array;
-}
+/** The blocks of a stored document: the head, those of packages, the tail. */
+class OpenBlocks {
+  readonly #type: string;
+  readonly #parts: StoredBlocks;
 
-async function* storedBlocks(
-  repository: Repository,
-  type: string,
-  options: Abortable,
-): AsyncGenerator<StoredBlock, void, void> {
-  try {
-    yield* readZstdBlocks(repository.storedDocument(type, options));
-  } catch (cause) {
-    if (!(cause instanceof RpmError)) throw cause;
-    throw new RepoError(
-      { code: 'REPO_BAD_COMPRESSION', document: type, compression: 'zstd' },
-      `${type}: sound zstd blocks wanted: ${cause.message}`,
-      { cause },
-    );
+  constructor(type: string, stored: Uint8Array) {
+    this.#type = type;
+    this.#parts = storedBlocks(stored);
+  }
+
+  /** The next block; its open bytes are a view, good until the one after it is asked for. */
+  next(): DocumentBlock | undefined {
+    const first = this.#part();
+    if (first === undefined) return undefined;
+    if (first.open.length !== blockBytes) return { open: first.open, compressed: [first.stored] };
+    // A long block is stored in parts of this size, and a shorter one at its end.
+    const open = [first.open.slice()];
+    const compressed = [first.stored];
+    let length = blockBytes;
+    for (let part = this.#part(); part !== undefined; part = this.#part()) {
+      open.push(part.open.slice());
+      compressed.push(part.stored);
+      length += part.open.length;
+      if (part.open.length !== blockBytes) break;
+    }
+    return { open: concatenated(open, length), compressed };
+  }
+
+  #part(): StoredBlock | undefined {
+    try {
+      return this.#parts.next();
+    } catch (cause) {
+      if (!(cause instanceof RpmError)) throw cause;
+      throw new RepoError(
+        { code: 'REPO_BAD_COMPRESSION', document: this.#type, compression: 'zstd' },
+        `${this.#type}: sound zstd blocks wanted: ${cause.message}`,
+        { cause },
+      );
+    }
   }
 }
 

@@ -81,6 +81,18 @@ export function cutPieces(document: string, bytes: Uint8Array): Uint8Array[] {
   return pieces;
 }
 
+/** Where an element begins a line with this text, from a place on; −1 when nowhere. */
+export function elementStart(bytes: Uint8Array, tag: string, from: number): number {
+  const at = indexOf(bytes, bytesOf(`\n</package>\n${tag}`), Math.max(0, from - close.length));
+  return at < 0 ? -1 : at + close.length;
+}
+
+/** Where the element of a package ends that begins at a place; −1 when it does not end. */
+export function elementEnd(bytes: Uint8Array, start: number): number {
+  const at = indexOf(bytes, close, start);
+  return at < 0 ? -1 : at + close.length;
+}
+
 const open = bytesOf('\n<package ');
 const close = bytesOf('\n</package>\n');
 

@@ -18,7 +18,7 @@ interface Exports {
 const slackBytes = 128;
 /** Longer runs are left to the code without a kernel: memory that grew once stays. */
 const maxRunBytes = 16 << 20;
-const textsEach = 7;
+const textsEach = 8;
 
 let kernel: Exports | undefined;
 let tried = false;
@@ -49,6 +49,7 @@ export function identitiesByKernel(run: Uint8Array): PackageIdentity[] | undefin
       checksumType: texts[at + 3] as string,
       fileTime: Number(texts[at + 5]),
       sizeBytes: Number(texts[at + 6]),
+      elementBytes: Number(texts[at + 7]),
     });
   }
   return identities;

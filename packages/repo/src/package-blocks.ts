@@ -15,11 +15,6 @@ const maxPackages = 384;
 export class BlockCutter {
   #packages = 0;
 
-  /** Whether the next package begins a block. */
-  get atStart(): boolean {
-    return this.#packages === 0;
-  }
-
   endsAfter(location: string): boolean {
     this.#packages++;
     if (hashOf(location) % usualPackages !== 0 && this.#packages < maxPackages) return false;

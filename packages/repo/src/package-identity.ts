@@ -17,6 +17,8 @@ export interface PackageIdentity {
   /** Seconds since 1970. */
   readonly fileTime: number;
   readonly sizeBytes: number;
+  /** Of its element in primary.xml, with the line break behind it. */
+  readonly elementBytes: number;
 }
 
 /** The identity in one element. Throws REPO_BAD_VALUE when it is not written as we write it. */
@@ -38,6 +40,7 @@ export function identityOf(piece: Uint8Array): PackageIdentity {
     checksumType: checksum.values[0] ?? '',
     fileTime: Number(time.values[0]),
     sizeBytes: Number(size.values[0]),
+    elementBytes: piece.length,
   };
 }
 

@@ -233,61 +233,56 @@ export class DocumentSet {
   readonly #store: RepositoryStore;
   readonly #options: RepositoryOptions;
   readonly #cutter = new BlockCutter();
-  readonly #primary: DocumentWriter;
-  readonly #filelists: DocumentWriter;
-  readonly #other: DocumentWriter;
+  /** For those who write one document after the other: then not `add`, nor `addBlock`. */
+  readonly documents: Readonly<Record<'primary' | 'filelists' | 'other', DocumentWriter>>;
 
   /** Begins the documents of so many packages. `codec` is `documentCodec`'s for these options. */
   constructor(store: RepositoryStore, packages: number, options: RepositoryOptions, codec: BlockCodec | undefined) {
     this.#store = store;
     this.#options = options;
-    this.#primary = new DocumentWriter(store, 'primary', 'primary.xml', options, codec);
-    this.#filelists = new DocumentWriter(store, 'filelists', 'filelists.xml', options, codec);
-    this.#other = new DocumentWriter(store, 'other', 'other.xml', options, codec);
-    this.#primary.write(utf8.encode(primaryHead(packages)));
-    this.#filelists.write(utf8.encode(filelistsHead(packages)));
-    this.#other.write(utf8.encode(otherHead(packages)));
+    const primary = new DocumentWriter(store, 'primary', 'primary.xml', options, codec);
+    const filelists = new DocumentWriter(store, 'filelists', 'filelists.xml', options, codec);
+    const other = new DocumentWriter(store, 'other', 'other.xml', options, codec);
+    this.documents = { primary, filelists, other };
+    primary.write(utf8.encode(primaryHead(packages)));
+    filelists.write(utf8.encode(filelistsHead(packages)));
+    other.write(utf8.encode(otherHead(packages)));
     // The number of packages is in the head: apart, so that it alone changes with it.
     void this.#endBlock();
   }
 
   /** Appends a package to each document. Resolves when there is room for more. */
   add(item: Pick<RenderedPackage, 'location' | 'primary' | 'filelists' | 'other'>): Promise<unknown> | undefined {
-    const room = together([
-      this.#primary.write(item.primary),
-      this.#filelists.write(item.filelists),
-      this.#other.write(item.other),
-    ]);
+    const { primary, filelists, other } = this.documents;
+    const room = together([primary.write(item.primary), filelists.write(item.filelists), other.write(item.other)]);
     return this.#cutter.endsAfter(item.location) ? (this.#endBlock() ?? room) : room;
-  }
-
-  /** Whether the next package begins a block. */
-  get atBlockStart(): boolean {
-    return this.#cutter.atStart;
   }
 
   /** Appends a whole block, as `cutBlocks` cuts them; nothing may have been added since the last one ended. */
   addBlock(block: RepositoryBlock): Promise<unknown> | undefined {
-    const writers = [this.#primary, this.#filelists, this.#other];
+    const { primary, filelists, other } = this.documents;
+    const writers = [primary, filelists, other];
     return together(block.documents.map((document, at) => (writers[at] as DocumentWriter).writeBlock(document)));
   }
 
   #endBlock(): Promise<unknown> | undefined {
-    return together([this.#primary.endBlock(), this.#filelists.endBlock(), this.#other.endBlock()]);
+    const { primary, filelists, other } = this.documents;
+    return together([primary.endBlock(), filelists.endBlock(), other.endBlock()]);
   }
 
   /** Ends the documents, adds the others, writes repomd.xml. Resolves with its bytes. */
   async finish(): Promise<Uint8Array> {
     await this.#endBlock();
-    this.#primary.write(utf8.encode(primaryTail));
-    this.#filelists.write(utf8.encode(filelistsTail));
-    this.#other.write(utf8.encode(otherTail));
-    const records = await Promise.all([this.#primary.end(), this.#filelists.end(), this.#other.end()]);
+    const { primary, filelists, other } = this.documents;
+    primary.write(utf8.encode(primaryTail));
+    filelists.write(utf8.encode(filelistsTail));
+    other.write(utf8.encode(otherTail));
+    const records = await Promise.all([primary.end(), filelists.end(), other.end()]);
     return finishRepository(this.#store, records, this.#options);
   }
 
   async abort(reason: unknown): Promise<void> {
-    await Promise.all([this.#primary.abort(reason), this.#filelists.abort(reason), this.#other.abort(reason)]);
+    await Promise.all(Object.values(this.documents).map((document) => document.abort(reason)));
   }
 }
 

@@ -54,10 +54,11 @@ export async function updateFolder(
     if (error instanceof RepoError) return undefined;
     throw error;
   }
-  const { staying, fresh } = compareFolder(folder, paths, old.packages, options, repositoryOptions);
-  // Said now: nearly all packages of a list in disorder are fresh, and would be read twice. What stays is known by its location.
+  const { stays, fresh } = compareFolder(folder, paths, old.packages, options, repositoryOptions);
+  const staying = old.packages.filter((_, at) => stays[at]);
+  // Said now: nearly all packages of a list in disorder are fresh, and would be read twice.
   const isChanged = fresh.length > 0 || staying.length < old.packages.length;
-  if (isChanged && !arePackagesInOrder(old.packages, true)) return undefined;
+  if (isChanged && !arePackagesInOrder(old.packages)) return undefined;
   const { rendered: added, fromCache } = await readAll(
     folder,
     fresh,
@@ -79,9 +80,7 @@ export async function updateFolder(
     if (added.length === 0 && staying.length === old.packages.length) {
       repomdBytes = await keepDocuments(store, repository, repositoryOptions);
     } else {
-      const locations = new Set(staying.map(({ location }) => location));
-      const changes = { stays: (location: string) => locations.has(location), count, added };
-      repomdBytes = await rewriteDocuments(store, repository, old, changes, repositoryOptions);
+      repomdBytes = await rewriteDocuments(store, repository, old, { stays, added }, repositoryOptions);
     }
   } catch (error) {
     if (error instanceof RepoError && unusable.has(error.code)) return undefined;
@@ -100,15 +99,15 @@ const unusable: ReadonlySet<string> = new Set([
   'REPO_TOO_LARGE',
 ]);
 
-/** Which packages are those of before, and which have to be read. Both lists are in order, so one pass sees it. */
+/** Of the packages of before whether each stays, and which packages have to be read. Both lists are in order, so one pass sees it. */
 function compareFolder(
   folder: string,
   paths: readonly PackageEntry[],
   known: readonly PackageIdentity[],
   { locationBase }: CreateRepositoryOptions,
   { checksum }: RepositoryOptions,
-): { readonly staying: readonly PackageIdentity[]; readonly fresh: readonly PackageEntry[] } {
-  const staying: PackageIdentity[] = [];
+): { readonly stays: readonly boolean[]; readonly fresh: readonly PackageEntry[] } {
+  const stays = new Array<boolean>(known.length).fill(false);
   const fresh: PackageEntry[] = [];
   const root = join(folder, '/');
   let at = 0;
@@ -118,10 +117,13 @@ function compareFolder(
       before = known[++at];
     }
     const isKnown = before?.checksumType === checksum && before.locationBase === locationBase;
-    if (before?.location === entry.location && isKnown && isSameFile(before, root + entry.path)) staying.push(before);
-    else fresh.push(entry);
+    if (before?.location === entry.location && isKnown && isSameFile(before, root + entry.path)) {
+      stays[at++] = true;
+    } else {
+      fresh.push(entry);
+    }
   }
-  return { staying, fresh };
+  return { stays, fresh };
 }
 
 function isSameFile({ sizeBytes, fileTime }: PackageIdentity, path: string): boolean {

@@ -4,9 +4,10 @@
  * The result is what `writeRepository` makes of the same packages, byte for byte when open.
  */
 
-import { blockEnds, RepositoryBlocks, readBlockIdentities } from './document-blocks.js';
+import type { Abortable } from '@distrokit/rpm';
+import { BlockSource, blockIdentities, isOfBlocks, storedBytes } from './document-blocks.js';
 import { documentCodec } from './document-writer.js';
-import { checkPkgid, cutPieces, readFragments, readIdentities } from './fragments.js';
+import { readFragments, readIdentities } from './fragments.js';
 import type { PackageIdentity } from './package-identity.js';
 import type { PackageRecord } from './package-record.js';
 import { type RepomdRecord, repomdRecord } from './repomd.js';
@@ -22,6 +23,7 @@ import {
   renderPackage,
 } from './repository-writer.js';
 import type { RepositoryStore } from './store.js';
+import { copiedBlock, type PlannedBlock, planBlocks } from './update-plan.js';
 import { badValue } from './xml-values.js';
 
 /** What to change. A package that is added takes the place of the one at its location. */
@@ -56,53 +58,52 @@ export async function updateRepository(
   const gone = new Set([...(changes.remove ?? []), ...added.map((item) => item.location)]);
   const old = await readKnown(repository, options);
   const known = old.packages;
-  const stays = known.filter((old) => !gone.has(old.location));
-  checkDuplicates(stays, added, options);
-  if (added.length === 0 && stays.length === known.length) return keepDocuments(store, repository, options);
-  return rewriteDocuments(
-    store,
-    repository,
-    old,
-    { stays: (location) => !gone.has(location), count: stays.length + added.length, added },
-    options,
-  );
+  const stays = known.map(({ location }) => !gone.has(location));
+  const staying = known.filter((_, at) => stays[at]);
+  checkDuplicates(staying, added, options);
+  if (added.length === 0 && staying.length === known.length) return keepDocuments(store, repository, options);
+  return rewriteDocuments(store, repository, old, { stays, added }, options);
 }
 
-/** The packages of a repository, and where its documents have blocks of their own: which are in each. */
+/** The packages of a repository. */
 export interface KnownPackages {
   readonly packages: readonly PackageIdentity[];
-  readonly blocks: readonly (readonly PackageIdentity[])[] | undefined;
+  /** Where its documents have blocks of their own: which packages are in each, and primary as it is stored. */
+  readonly byBlock: { readonly blocks: Blocks; readonly primary: Uint8Array } | undefined;
 }
+
+type Blocks = readonly (readonly PackageIdentity[])[];
 
 /** Reads primary. Throws REPO_BAD_VALUE when it is laid out in another way than ours. */
 export async function readKnown(repository: Repository, options: RepositoryOptions): Promise<KnownPackages> {
   const records = threeRecords(repository);
-  if (options.compression === 'zst' && records.every((record) => isOfKind(record, options))) {
-    const blocks = await readBlockIdentities(repository, signalOf(options));
-    if (blocks !== undefined) return { packages: blocks.flat(), blocks };
+  if (options.compression === 'zst' && records.every((record) => isOfKind(record, options) && isOfBlocks(record))) {
+    const primary = await storedBytes(repository, 'primary', signalOf(options));
+    const blocks = blockIdentities(primary);
+    if (blocks !== undefined) return { packages: blocks.flat(), byBlock: { blocks, primary } };
   }
   const packages: PackageIdentity[] = [];
   for await (const identity of readIdentities(repository.document('primary', signalOf(options)))) {
     packages.push(identity);
   }
-  return { packages, blocks: undefined };
+  return { packages, byBlock: undefined };
 }
 
-/** Whether packages are in our order: by file name, then by folder. `once`: each location once. */
-export function arePackagesInOrder(packages: readonly PackageIdentity[], once: boolean): boolean {
+/** Whether packages are in our order: by file name, then by folder. */
+export function arePackagesInOrder(packages: readonly PackageIdentity[]): boolean {
   let before: PackageIdentity | undefined;
   for (const each of packages) {
-    const order = before === undefined ? -1 : comparePackageOrder(before, each);
-    if (order > 0 || (once && order === 0)) return false;
+    if (before !== undefined && comparePackageOrder(before, each) > 0) return false;
     before = each;
   }
   return true;
 }
 
-/** What goes into documents that are made anew. `added` is in order. */
+/** What goes into documents that are made anew. */
 export interface DocumentChanges {
-  readonly stays: (location: string) => boolean;
-  readonly count: number;
+  /** For each known package whether it stays. */
+  readonly stays: readonly boolean[];
+  /** In order. */
   readonly added: readonly RenderedPackage[];
 }
 
@@ -114,22 +115,28 @@ export interface DocumentChanges {
 export async function rewriteDocuments(
   store: RepositoryStore,
   repository: Repository,
-  known: KnownPackages,
+  { packages, byBlock }: KnownPackages,
   changes: DocumentChanges,
   options: RepositoryOptions,
 ): Promise<Uint8Array> {
-  if (!arePackagesInOrder(known.packages, false)) {
+  if (!arePackagesInOrder(packages)) {
     throw badValue('primary.xml', 0, 'order of packages', 'by file name, then by folder', 'another');
   }
   const kept = withKept(repository, options);
-  const set = new DocumentSet(store, changes.count, kept, await documentCodec(kept));
-  const merge = new Merge(set, changes);
-  const { blocks } = known;
-  const ends = blocks && blockEnds(blocks);
+  const count = changes.stays.filter((stays) => stays).length + changes.added.length;
+  const filelists = byBlock && (await storedBytes(repository, 'filelists', signalOf(options)));
+  const other = byBlock && (await storedBytes(repository, 'other', signalOf(options)));
+  const set = new DocumentSet(store, count, kept, await documentCodec(kept));
   try {
-    if (blocks === undefined || ends === undefined) await mergePieces(merge, repository, options);
-    else await mergeBlocks(merge, blocks, ends.lastEnds, repository, options);
-    await merge.addUpTo(undefined);
+    if (byBlock === undefined || filelists === undefined || other === undefined) {
+      await mergePieces(set, repository, changes, signalOf(options));
+    } else {
+      const { blocks, primary } = byBlock;
+      const planned = planBlocks(blocks, changes.stays, changes.added);
+      await mergeBlocks(set, 'primary', primary, blocks, planned);
+      await mergeBlocks(set, 'filelists', filelists, blocks, planned);
+      await mergeBlocks(set, 'other', other, blocks, planned);
+    }
     return await set.finish();
   } catch (error) {
     await set.abort(error);
@@ -137,93 +144,49 @@ export async function rewriteDocuments(
   }
 }
 
-/** Old packages and new ones on their way into the documents. */
-class Merge {
-  readonly set: DocumentSet;
-  readonly #changes: DocumentChanges;
-  #at = 0;
-
-  constructor(set: DocumentSet, changes: DocumentChanges) {
-    this.set = set;
-    this.#changes = changes;
-  }
-
-  /** Whether these packages, the next old ones, all stay and no new one comes between them. */
-  isUntouched(packages: readonly PackageIdentity[]): boolean {
-    const fresh = this.#changes.added[this.#at];
-    const last = packages.at(-1);
-    if (fresh !== undefined && last !== undefined && comparePackageOrder(fresh, last) <= 0) return false;
-    return packages.every(({ location }) => this.#changes.stays(location));
-  }
-
-  /** Whether no new package is left. */
-  get isAtEnd(): boolean {
-    return this.#at === this.#changes.added.length;
-  }
-
-  /** Adds the next old package if it stays, after the new ones that come before it. */
-  async addOld(piece: Parameters<DocumentSet['add']>[0]): Promise<void> {
-    if (!this.#changes.stays(piece.location)) return;
-    await this.addUpTo(piece);
-    const pending = this.set.add(piece);
+/** All three documents in step, package by package. */
+async function mergePieces(
+  set: DocumentSet,
+  repository: Repository,
+  { stays, added }: DocumentChanges,
+  options: Abortable,
+): Promise<void> {
+  const document = (type: string): AsyncIterable<Uint8Array> => repository.document(type, options);
+  let fresh = 0;
+  const addUpTo = async (old: PackageIdentity | undefined): Promise<void> => {
+    for (let next = added[fresh]; next !== undefined; next = added[++fresh]) {
+      if (old !== undefined && comparePackageOrder(next, old) > 0) return;
+      await set.add(next);
+    }
+  };
+  let known = 0;
+  for await (const piece of readFragments(document('primary'), document('filelists'), document('other'))) {
+    if (!stays[known++]) continue;
+    if (fresh < added.length) await addUpTo(piece);
+    const pending = set.add(piece);
     if (pending !== undefined) await pending;
   }
-
-  /** Adds the new packages that come before an old one; all that are left without one. */
-  async addUpTo(old: { readonly location: string } | undefined): Promise<void> {
-    for (let fresh = this.#changes.added[this.#at]; fresh !== undefined; fresh = this.#changes.added[this.#at]) {
-      if (old !== undefined && comparePackageOrder(fresh, old) > 0) return;
-      this.#at++;
-      const pending = this.set.add(fresh);
-      if (pending !== undefined) await pending;
-    }
-  }
+  await addUpTo(undefined);
 }
 
-async function mergePieces(merge: Merge, repository: Repository, options: RepositoryOptions): Promise<void> {
-  const document = (type: string): AsyncIterable<Uint8Array> => repository.document(type, signalOf(options));
-  for await (const piece of readFragments(document('primary'), document('filelists'), document('other'))) {
-    await merge.addOld(piece);
-  }
-}
-
+/** One document, block by block. */
 async function mergeBlocks(
-  merge: Merge,
-  blocks: readonly (readonly PackageIdentity[])[],
-  lastEnds: boolean,
-  repository: Repository,
-  options: RepositoryOptions,
+  set: DocumentSet,
+  type: keyof DocumentSet['documents'],
+  stored: Uint8Array,
+  blocks: Blocks,
+  planned: readonly PlannedBlock[],
 ): Promise<void> {
-  const source = new RepositoryBlocks(repository, signalOf(options));
-  try {
-    for (const [at, packages] of blocks.entries()) {
-      const block = await source.next(packages[0]?.pkgid ?? '');
-      // A last block that others would join is one no more.
-      const ends = at < blocks.length - 1 || lastEnds || merge.isAtEnd;
-      if (ends && merge.set.atBlockStart && merge.isUntouched(packages)) {
-        await merge.set.addBlock(block);
-        continue;
-      }
-      const [primary, filelists, other] = block.documents.map(({ open }) => cutPieces('a block', open));
-      for (const [n, { location, pkgid }] of packages.entries()) {
-        const pieces = { primary: primary?.[n], filelists: filelists?.[n], other: other?.[n] };
-        if (!isWhole(pieces))
-          throw badValue('filelists.xml', 0, 'packages of a block', 'as many as in primary', 'fewer');
-        checkPkgid('filelists.xml', pieces.filelists, pkgid);
-        checkPkgid('other.xml', pieces.other, pkgid);
-        await merge.addOld({ location, ...pieces });
-      }
+  const writer = set.documents[type];
+  const source = new BlockSource(type, stored, blocks);
+  for (const parts of planned) {
+    const copied = copiedBlock(parts, blocks);
+    if (copied === undefined) {
+      for (const part of parts) writer.write('block' in part ? source.run(part.block, part.from, part.to) : part[type]);
     }
-    await source.end();
-  } finally {
-    await source.close();
+    const pending = copied === undefined ? writer.endBlock() : writer.writeBlock(source.block(copied));
+    if (pending !== undefined) await pending;
   }
-}
-
-type Pieces = Readonly<Record<'primary' | 'filelists' | 'other', Uint8Array>>;
-
-function isWhole(pieces: { readonly [Name in keyof Pieces]: Uint8Array | undefined }): pieces is Pieces {
-  return pieces.primary !== undefined && pieces.filelists !== undefined && pieces.other !== undefined;
 }
 
 function threeRecords(repository: Repository): RepomdRecord[] {
@@ -242,13 +205,7 @@ export async function keepDocuments(
     return finishRepository(store, records, withKept(repository, options));
   }
   const known = await readKnown(repository, options);
-  return rewriteDocuments(
-    store,
-    repository,
-    known,
-    { stays: () => true, count: known.packages.length, added: [] },
-    options,
-  );
+  return rewriteDocuments(store, repository, known, { stays: known.packages.map(() => true), added: [] }, options);
 }
 
 function isOfKind(record: RepomdRecord, options: RepositoryOptions): boolean {
@@ -293,6 +250,6 @@ export function checkDuplicates(
   }
 }
 
-function signalOf(options: RepositoryOptions): { readonly signal?: AbortSignal } {
+function signalOf(options: RepositoryOptions): Abortable {
   return options.signal === undefined ? {} : { signal: options.signal };
 }

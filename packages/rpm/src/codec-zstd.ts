@@ -1,6 +1,6 @@
 /**
- * Zstandard: decoded by Node where it can, else short frames by zstd compiled to WebAssembly and others by
- * `codec-zstd-block.ts`; encoded by the former.
+ * Zstandard: decoded by Node where it can, else short frames as a whole (`zstd-frames.ts`) and others block by block
+ * (`codec-zstd-block.ts`); encoded by zstd compiled to WebAssembly.
  *
  * The encoder is the same on every machine, so the same input gives the same bytes everywhere. It works on whole
  * buffers: the stream is cut into frames of 8 MiB, which is also the window of the highest usual level, so that memory
@@ -11,6 +11,7 @@
 import { ChunkReader } from './chunk-reader.js';
 import { type NodeTransform, runTransform } from './codec-node-stream.js';
 import { MAX_BLOCK_BYTES, ZstdBlocks } from './codec-zstd-block.js';
+import { FrameDecoder, maxWindowBytes } from './zstd-frames.js';
 
 /** The part of `node:zlib` that is used; there since Node 22.15. */
 interface NodeZstd {
@@ -21,8 +22,6 @@ const frameBytes = 8 << 20;
 const chunkSize = 131_072;
 /** A frame of at most this much content is decoded at once. */
 const wholeFrameBytes = 16 << 20;
-/** The reference's own ceiling on the window, and so on the memory of a decoder. */
-const maxWindowBytes = 128 << 20;
 
 /**
  * Decompresses every frame. The checksum of a frame is looked at by Node only: the payload digest is the witness.
@@ -35,6 +34,7 @@ export async function* decodeZstd(
 ): AsyncGenerator<Uint8Array, void, void> {
   const zlib = nodeZstd();
   const reader = new ChunkReader(input);
+  let decoder: FrameDecoder | undefined;
   try {
     for (let frames = 0; ; frames++) {
       const magic = await reader.take(4);
@@ -49,7 +49,8 @@ export async function* decodeZstd(
         // Frame by frame: on a chain of frames Node stops after the first.
         yield* runTransform(zlib.createZstdDecompress({ chunkSize }), storedFrame(reader));
       } else {
-        yield* decodeFrameHere(reader, lent);
+        decoder ??= new FrameDecoder();
+        yield* decodeFrameHere(reader, decoder, lent);
       }
     }
   } finally {
@@ -58,12 +59,16 @@ export async function* decodeZstd(
 }
 
 /** A frame without Node's decoder: at once where it says that it is short, block by block otherwise and when it is damaged. */
-async function* decodeFrameHere(reader: ChunkReader, lent: boolean): AsyncGenerator<Uint8Array, void, void> {
+async function* decodeFrameHere(
+  reader: ChunkReader,
+  decoder: FrameDecoder,
+  lent: boolean,
+): AsyncGenerator<Uint8Array, void, void> {
   const header = await readFrameHeader(reader);
   const parts: Uint8Array[] = [header.bytes.slice(4)];
   if (header.size !== undefined && header.size <= wholeFrameBytes) {
     try {
-      const open = await decodeWhole(reader, header, header.size, parts);
+      const open = await decodeWhole(reader, header, header.size, parts, decoder, lent);
       if (open !== undefined) {
         if (open.length > 0) yield open;
         return;
@@ -82,6 +87,8 @@ async function decodeWhole(
   header: FrameHeader,
   size: number,
   parts: Uint8Array[],
+  decoder: FrameDecoder,
+  lent: boolean,
 ): Promise<Uint8Array | undefined> {
   let length = header.bytes.length - 4;
   const keep = (part: Uint8Array): void => {
@@ -96,10 +103,12 @@ async function decodeWhole(
     // Blocks that add nothing may go on for ever.
     if (length > 2 * size + 65_536) return undefined;
   }
-  if (header.hasChecksum) keep(await exactly(reader, 4));
-  const { decompress } = await zstdWasm();
-  const open = decompress(joined([header.bytes.subarray(0, 4), ...parts], length + 4), { defaultHeapSize: size });
-  return open.length === size ? open : undefined;
+  const checksumBytes = header.hasChecksum ? 4 : 0;
+  keep(await exactly(reader, checksumBytes));
+  const blocks = header.bytes.length - 4;
+  const frame = { blocks, blocksEnd: length - checksumBytes, windowBytes: header.windowBytes, contentBytes: size };
+  const open = decoder.open(joined(parts, length), frame, size);
+  return lent ? open : open.slice();
 }
 
 /**

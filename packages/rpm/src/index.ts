@@ -172,6 +172,7 @@ export {
   triggers,
 } from './scriptlet.js';
 export { type SignatureTags, signatureTags } from './signature-tags.js';
+export { type StoredBlock, type StoredBlocks, storedBlocks } from './stored-blocks.js';
 export {
   type TagKind,
   type TagTable,
