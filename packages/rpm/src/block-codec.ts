@@ -8,7 +8,7 @@
  * Reference: RFC 8878, 3.1; RFC 1951, 3.2.4; RFC 1952, 2.3
  */
 import { decompressBytes, levelIn } from './codec.js';
-import { storedZstdFrames, zstdWasm } from './codec-zstd.js';
+import { storedZstdFrames, zstdCompressor } from './codec-zstd.js';
 import { CodedError, RpmError } from './errors.js';
 
 /** How to compress blocks, and what a stream of them has around them. */
@@ -50,13 +50,13 @@ interface NodeZlib {
 /**
  * The codec for a compression and a level: gzip 0 to 9, zstd 1 to 22. The same open bytes give the same block.
  *
- * Undefined where there is none: gzip without Node's zlib. Throws RangeError for another level.
+ * Undefined where there is none: gzip without Node's zlib. Throws RangeError for another level, RPM_NO_CODEC for zstd 3 where there
+ * is no WebAssembly with vectors.
  */
 export async function blockCodec(type: 'gzip' | 'zstd', level: number): Promise<BlockCodec | undefined> {
   if (type === 'zstd') {
     levelIn(level, 1, 22);
-    const { compress } = await zstdWasm();
-    return { compress: (open) => compress(open, level), stream: () => bareStream };
+    return { compress: await zstdCompressor(level), stream: () => bareStream };
   }
   levelIn(level, 0, 9);
   const zlib = nodeZlib();

@@ -1,8 +1,8 @@
 /**
  * Zstandard: decoded by Node where it can, else short frames as a whole (`zstd-frames.ts`) and others block by block
- * (`codec-zstd-block.ts`); encoded by zstd compiled to WebAssembly.
+ * (`codec-zstd-block.ts`); encoded by `zstd-encoder.ts` at level 3, at all others by zstd compiled to WebAssembly.
  *
- * The encoder is the same on every machine, so the same input gives the same bytes everywhere. It works on whole
+ * Each encoder is the same on every machine, so the same input gives the same bytes everywhere. Both work on whole
  * buffers: the stream is cut into frames of 8 MiB, which is also the window of the highest usual level, so that memory
  * stays constant.
  *
@@ -11,6 +11,7 @@
 import { ChunkReader } from './chunk-reader.js';
 import { type NodeTransform, runTransform } from './codec-node-stream.js';
 import { MAX_BLOCK_BYTES, ZstdBlocks } from './codec-zstd-block.js';
+import { zstdEncoder } from './zstd-encoder.js';
 import { FrameDecoder, maxWindowBytes } from './zstd-frames.js';
 
 /** The part of `node:zlib` that is used; there since Node 22.15. */
@@ -276,7 +277,7 @@ export async function* encodeZstd(
   input: AsyncIterable<Uint8Array>,
   level: number,
 ): AsyncGenerator<Uint8Array, void, void> {
-  const { compress } = await zstdWasm();
+  const compress = await zstdCompressor(level);
   const frame = new Uint8Array(frameBytes);
   let filled = 0;
   let frames = 0;
@@ -287,18 +288,28 @@ export async function* encodeZstd(
       filled += part.length;
       start += part.length;
       if (filled < frameBytes) continue;
-      yield compress(frame, level);
+      yield compress(frame);
       filled = 0;
       frames++;
     }
   }
-  if (filled > 0 || frames === 0) yield compress(frame.subarray(0, filled), level);
+  if (filled > 0 || frames === 0) yield compress(frame.subarray(0, filled));
+}
+
+/** What makes one frame, with its content size and no checksum, at a level of 1 to 22. */
+export async function zstdCompressor(level: number): Promise<(open: Uint8Array) => Uint8Array> {
+  if (level === 3) {
+    const encoder = await zstdEncoder();
+    return (open) => encoder.compress(open);
+  }
+  const { compress } = await zstdWasm();
+  return (open) => compress(open, level);
 }
 
 let loading: Promise<typeof import('@bokuweb/zstd-wasm')> | undefined;
 
 /** zstd compiled to WebAssembly, loaded once. */
-export function zstdWasm(): Promise<typeof import('@bokuweb/zstd-wasm')> {
+function zstdWasm(): Promise<typeof import('@bokuweb/zstd-wasm')> {
   loading ??= import('@bokuweb/zstd-wasm').then(async (module) => {
     await module.init();
     return module;
