@@ -11,7 +11,7 @@ import { RepoError } from './errors.js';
 import { type Fetcher, notFound, storeFailed, tooLarge } from './fetcher.js';
 import { checkStorePath, conflict, type RepositoryStore, type StoredFile } from './store.js';
 
-const chunkBytes = 256 * 1024;
+const chunkBytes = 1024 * 1024;
 
 /** A fetcher over a folder. Paths that lead out of it are REPO_NOT_FOUND. */
 export function directoryFetcher(folder: string): Fetcher {
@@ -28,7 +28,8 @@ export function directoryFetcher(folder: string): Fetcher {
         let left = maxBytes;
         for (;;) {
           signal?.throwIfAborted();
-          const { bytesRead, buffer } = await handle.read(new Uint8Array(chunkBytes), 0, chunkBytes);
+          const length = Math.min(chunkBytes, left + 1);
+          const { bytesRead, buffer } = await handle.read(Buffer.allocUnsafeSlow(length), 0, length);
           if (bytesRead === 0) return;
           left -= bytesRead;
           if (left < 0) throw tooLarge(href, maxBytes);

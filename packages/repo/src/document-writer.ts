@@ -5,6 +5,7 @@
  * is behind, so that no more than a few chunks are in memory.
  */
 import { type Abortable, type BlockCodec, type BlockStream, blockCodec, compress, createHasher } from '@distrokit/rpm';
+import { concatenated } from './fetcher.js';
 import type { RepomdRecord } from './repomd.js';
 import type { RepositoryStore } from './store.js';
 
@@ -184,7 +185,7 @@ export class DocumentWriter {
     let sizeBytes = 0;
     let hex = '';
     const counted = async function* (): AsyncGenerator<Uint8Array, void, void> {
-      for await (const chunk of compressed) {
+      for await (const chunk of joined(compressed)) {
         hasher.update(chunk);
         sizeBytes += chunk.length;
         yield chunk;
@@ -212,6 +213,21 @@ export class DocumentWriter {
       openSizeBytes: this.#openBytes,
     };
   }
+}
+
+/** Short chunks together: a store is asked less often. */
+async function* joined(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void, void> {
+  let parts: Uint8Array[] = [];
+  let length = 0;
+  for await (const chunk of chunks) {
+    parts.push(chunk);
+    length += chunk.length;
+    if (length < joinBytes) continue;
+    yield concatenated(parts, length);
+    parts = [];
+    length = 0;
+  }
+  if (length > 0) yield concatenated(parts, length);
 }
 
 const waterMarkBytes = 4 * 1024 * 1024;

@@ -1,7 +1,7 @@
 /**
  * The packages of a folder: where they are, and what `createRepository` makes of them in memory.
  */
-import { readdir } from 'node:fs/promises';
+import { readdirSync } from 'node:fs';
 import { relative, sep } from 'node:path';
 import type { PackageEntry } from './block-renderer.js';
 import type { CreateRepositoryOptions } from './create-repository.js';
@@ -11,7 +11,8 @@ import type { RenderedPackage, RepositoryOptions } from './repository-writer.js'
 
 /** Every `*.rpm` below a folder, relative to it with `/` between the parts; `repodata` folders are passed over. */
 export async function packagePaths(folder: string): Promise<string[]> {
-  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
+  // As packages are read: without another thread, which would take longer.
+  const entries = readdirSync(folder, { recursive: true, withFileTypes: true });
   const places = new Map<string, string>();
   const paths: string[] = [];
   for (const entry of entries) {
