@@ -121,7 +121,7 @@ describe('blocks of a stream in memory', () => {
     for (const blocksOf of [storedBlocks, twinBlocks]) {
       if (blocksOf === storedBlocks) vi.unstubAllGlobals();
       else vi.stubGlobal('WebAssembly', undefined);
-      const blocks = blocksOf(stream);
+      const blocks = blocksOf('zstd', stream);
       for (const part of parts) expect(Buffer.from(blocks.next()?.open ?? []).equals(part)).toBe(true);
       expect(blocks.next()).toBeUndefined();
     }
@@ -129,7 +129,7 @@ describe('blocks of a stream in memory', () => {
 
   test('end with an error wherever the stream is cut off within a frame', () => {
     for (let length = 1; length < stream.length; length += 1 + (length >> 3)) {
-      const blocks = storedBlocks(stream.subarray(0, length));
+      const blocks = storedBlocks('zstd', stream.subarray(0, length));
       const read = (): number => {
         for (let found = 0; ; found++) if (blocks.next() === undefined) return found;
       };

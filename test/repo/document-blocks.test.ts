@@ -2,8 +2,10 @@
  * Documents made of blocks that are compressed for themselves: what an update copies, and that everybody reads the whole.
  */
 import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { gunzipSync, gzipSync } from 'node:zlib';
 import {
   directoryStore,
   memoryStore,
@@ -13,7 +15,7 @@ import {
   updateRepository,
   writeRepository,
 } from '@distrokit/repo/node';
-import { decompressBytes, readZstdBlocks } from '@distrokit/rpm';
+import { decompressBytes, storedBlocks } from '@distrokit/rpm';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { buildPackages, richSpec, temporaryFolder } from './fixture-packages.js';
@@ -44,12 +46,13 @@ function documentsOf(store: { readonly files: ReadonlyMap<string, Uint8Array> },
   return types.map((type) => store.files.get(`repodata/${type}.xml.${compression}`) as Uint8Array);
 }
 
-async function blocksOf(document: Uint8Array): Promise<string[]> {
-  const blocks: string[] = [];
-  for await (const { stored } of readZstdBlocks(new Blob([document as Uint8Array<ArrayBuffer>]).stream() as never)) {
-    blocks.push(Buffer.from(stored).toString('hex'));
+function blocksOf(document: Uint8Array, compression: 'zst' | 'gz'): string[] {
+  const found: string[] = [];
+  const blocks = storedBlocks(compression === 'gz' ? 'gzip' : 'zstd', document);
+  for (let block = blocks.next(); block !== undefined; block = blocks.next()) {
+    found.push(Buffer.from(block.stored).toString('hex'));
   }
-  return blocks;
+  return found;
 }
 
 describe.each(['zst', 'gz'] as const)('%s documents', (compression) => {
@@ -103,20 +106,48 @@ describe.each(['zst', 'gz'] as const)('%s documents', (compression) => {
   });
 });
 
-test('blocks in which nothing changes are copied: they keep the level they were compressed with', async () => {
+test.each([
+  ['zst', 19],
+  ['gz', 9],
+] as const)(
+  '%s blocks in which nothing changes are copied: they keep the level they were compressed with',
+  async (compression, compressionLevel) => {
+    const store = memoryStore();
+    await writeRepository(range(0, 1000), store, { ...base, compression, compressionLevel: 1 });
+    const before = documentsOf(store, compression).map((document) => blocksOf(document, compression));
+    const add = { add: [record(1000), record(1001)], remove: [record(500).location] };
+    await updateRepository(store, add, { ...base, compression, compressionLevel });
+    const after = documentsOf(store, compression).map((document) => blocksOf(document, compression));
+    for (const [at, blocks] of after.entries()) {
+      const made = blocks.filter((block) => !before[at]?.includes(block));
+      // The head with its number of packages, the block of the package that went, the last one.
+      expect(made).toHaveLength(3);
+      expect(blocks.length).toBeGreaterThan(8);
+    }
+  },
+);
+
+test('a gz document without blocks is updated all the same', async () => {
   const store = memoryStore();
-  await writeRepository(range(0, 1000), store, { ...base, compression: 'zst', compressionLevel: 1 });
-  const before = await Promise.all(documentsOf(store, 'zst').map(blocksOf));
-  const add = { add: [record(1000)], remove: [record(500).location] };
-  await updateRepository(store, add, { ...base, compression: 'zst', compressionLevel: 19 });
-  const after = await Promise.all(documentsOf(store, 'zst').map(blocksOf));
-  for (const [at, blocks] of after.entries()) {
-    const made = blocks.filter((block) => !before[at]?.includes(block));
-    // The head with its number of packages, the block of the package that went, the last one.
-    expect(made).toHaveLength(3);
-    expect(blocks.length).toBeGreaterThan(8);
+  await writeRepository(range(0, 300), store, { ...base, compression: 'gz' });
+  let repomd = Buffer.from(store.files.get('repodata/repomd.xml') as Uint8Array).toString();
+  for (const type of types) {
+    const path = `repodata/${type}.xml.gz`;
+    const stored = store.files.get(path) as Uint8Array;
+    const whole = gzipSync(gunzipSync(stored));
+    await store.write(path, whole);
+    repomd = repomd.replace(sha256(stored), sha256(whole)).replace(`<size>${stored.length}<`, `<size>${whole.length}<`);
   }
+  await store.write('repodata/repomd.xml', Buffer.from(repomd));
+  await updateRepository(store, { add: [record(300)] }, { ...base, compression: 'gz' });
+  const fresh = memoryStore();
+  await writeRepository(range(0, 301), fresh, { ...base, compression: 'gz' });
+  expect(documentsOf(store, 'gz')).toEqual(documentsOf(fresh, 'gz'));
 });
+
+function sha256(bytes: Uint8Array): string {
+  return createHash('sha256').update(bytes).digest('hex');
+}
 
 test('a document of another tool, or of another compression, is updated all the same', async () => {
   const records = range(0, 300);
@@ -136,7 +167,7 @@ test('a long document of one piece is cut into blocks of 8 MiB', async () => {
   const extra = { type: 'custom', fileName: 'custom.txt', bytes };
   await writeRepository([], store, { ...base, compression: 'zst', extraDocuments: [extra] });
   const document = store.files.get('repodata/custom.txt.zst') as Uint8Array;
-  expect(await blocksOf(document)).toHaveLength(3);
+  expect(blocksOf(document, 'zst')).toHaveLength(3);
   const open = await decompressBytes(document, 'zstd', { maxBytes: bytes.length });
   expect(Buffer.compare(open, bytes)).toBe(0);
 });

@@ -1,7 +1,7 @@
 /**
  * A document of a repository that we wrote, block by block: stored and open. What an update copies without compressing it again.
  *
- * Only zst documents have blocks that can be told apart. See `package-blocks.ts` for where they end.
+ * zst documents have them, and gz documents. See `package-blocks.ts` for where they end.
  */
 import { type Abortable, RpmError, type StoredBlock, type StoredBlocks, storedBlocks } from '@distrokit/rpm';
 import { blockBytes, type DocumentBlock } from './document-writer.js';
@@ -32,12 +32,18 @@ export async function storedBytes(repository: Repository, type: string, options:
   return concatenated(chunks, length);
 }
 
-/** The packages of a stored primary by block; undefined when its blocks hold anything else. Throws what opening throws, REPO_BAD_VALUE. */
-export function blockIdentities(stored: Uint8Array): readonly (readonly PackageIdentity[])[] | undefined {
+/** How a document is compressed that has blocks. */
+export type BlockType = 'gzip' | 'zstd';
+
+/** The packages of a stored primary by block; undefined when it has no blocks, or others. Throws REPO_BAD_VALUE. */
+export function blockIdentities(
+  stored: Uint8Array,
+  compression: BlockType,
+): readonly (readonly PackageIdentity[])[] | undefined {
   const blocks: PackageIdentity[][] = [];
   let place: 'head' | 'packages' | 'tail' = 'head';
-  const source = new OpenBlocks('primary', stored);
-  for (let open = source.next()?.open; open !== undefined; open = source.next()?.open) {
+  const source = storedBlocks(compression, stored);
+  for (let open = nextOf(source); open !== undefined; open = nextOf(source)) {
     if (place === 'tail' || open.length >= blockBytes) return undefined;
     if (place === 'head') {
       if (startsWith(open, '<package ')) return undefined;
@@ -52,6 +58,16 @@ export function blockIdentities(stored: Uint8Array): readonly (readonly PackageI
   return place === 'tail' ? blocks : undefined;
 }
 
+/** What is damaged has no blocks either: who reads it in another way hears of it. */
+function nextOf(source: StoredBlocks): Uint8Array | undefined {
+  try {
+    return source.next()?.open;
+  } catch (error) {
+    if (error instanceof RpmError) return undefined;
+    throw error;
+  }
+}
+
 /** The blocks of packages of one document, whose packages are given. Ask for them in order; some may be left out. */
 export class BlockSource {
   readonly #type: string;
@@ -62,10 +78,15 @@ export class BlockSource {
   /** A package of the block whose place was looked for last, and that place. */
   #known = { package: 0, start: 0 };
 
-  constructor(type: string, stored: Uint8Array, blocks: readonly (readonly PackageIdentity[])[]) {
+  constructor(
+    type: string,
+    stored: Uint8Array,
+    compression: BlockType,
+    blocks: readonly (readonly PackageIdentity[])[],
+  ) {
     this.#type = type;
     this.#blocks = blocks;
-    this.#opened = new OpenBlocks(type, stored);
+    this.#opened = new OpenBlocks(type, stored, compression);
     this.#next();
   }
 
@@ -131,11 +152,13 @@ export class BlockSource {
 /** The blocks of a stored document: the head, those of packages, the tail. */
 class OpenBlocks {
   readonly #type: string;
+  readonly #compression: BlockType;
   readonly #parts: StoredBlocks;
 
-  constructor(type: string, stored: Uint8Array) {
+  constructor(type: string, stored: Uint8Array, compression: BlockType) {
     this.#type = type;
-    this.#parts = storedBlocks(stored);
+    this.#compression = compression;
+    this.#parts = storedBlocks(compression, stored);
   }
 
   /** The next block; its open bytes are a view, good until the one after it is asked for. */
@@ -162,8 +185,8 @@ class OpenBlocks {
     } catch (cause) {
       if (!(cause instanceof RpmError)) throw cause;
       throw new RepoError(
-        { code: 'REPO_BAD_COMPRESSION', document: this.#type, compression: 'zstd' },
-        `${this.#type}: sound zstd blocks wanted: ${cause.message}`,
+        { code: 'REPO_BAD_COMPRESSION', document: this.#type, compression: this.#compression },
+        `${this.#type}: sound ${this.#compression} blocks wanted: ${cause.message}`,
         { cause },
       );
     }

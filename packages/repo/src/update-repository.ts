@@ -5,8 +5,8 @@
  */
 
 import type { Abortable } from '@distrokit/rpm';
-import { BlockSource, blockIdentities, isOfBlocks, storedBytes } from './document-blocks.js';
-import { documentCodec } from './document-writer.js';
+import { BlockSource, type BlockType, blockIdentities, isOfBlocks, storedBytes } from './document-blocks.js';
+import { blockCompression, type DocumentWriter, documentCodec } from './document-writer.js';
 import { readFragments, readIdentities } from './fragments.js';
 import type { PackageIdentity } from './package-identity.js';
 import type { PackageRecord } from './package-record.js';
@@ -69,7 +69,9 @@ export async function updateRepository(
 export interface KnownPackages {
   readonly packages: readonly PackageIdentity[];
   /** Where its documents have blocks of their own: which packages are in each, and primary as it is stored. */
-  readonly byBlock: { readonly blocks: Blocks; readonly primary: Uint8Array } | undefined;
+  readonly byBlock:
+    | { readonly blocks: Blocks; readonly compression: BlockType; readonly primary: Uint8Array }
+    | undefined;
 }
 
 type Blocks = readonly (readonly PackageIdentity[])[];
@@ -77,10 +79,11 @@ type Blocks = readonly (readonly PackageIdentity[])[];
 /** Reads primary. Throws REPO_BAD_VALUE when it is laid out in another way than ours. */
 export async function readKnown(repository: Repository, options: RepositoryOptions): Promise<KnownPackages> {
   const records = threeRecords(repository);
-  if (options.compression === 'zst' && records.every((record) => isOfKind(record, options) && isOfBlocks(record))) {
+  const compression = blockCompression(options)?.type;
+  if (compression !== undefined && records.every((record) => isOfKind(record, options) && isOfBlocks(record))) {
     const primary = await storedBytes(repository, 'primary', signalOf(options));
-    const blocks = blockIdentities(primary);
-    if (blocks !== undefined) return { packages: blocks.flat(), byBlock: { blocks, primary } };
+    const blocks = blockIdentities(primary, compression);
+    if (blocks !== undefined) return { packages: blocks.flat(), byBlock: { blocks, compression, primary } };
   }
   const packages: PackageIdentity[] = [];
   for await (const identity of readIdentities(repository.document('primary', signalOf(options)))) {
@@ -124,18 +127,25 @@ export async function rewriteDocuments(
   }
   const kept = withKept(repository, options);
   const count = changes.stays.filter((stays) => stays).length + changes.added.length;
-  const filelists = byBlock && (await storedBytes(repository, 'filelists', signalOf(options)));
-  const other = byBlock && (await storedBytes(repository, 'other', signalOf(options)));
-  const set = new DocumentSet(store, count, kept, await documentCodec(kept));
+  const codec = await documentCodec(kept);
+  // All digests are checked before a byte is written.
+  const stored = byBlock &&
+    codec && {
+      primary: byBlock.primary,
+      filelists: await storedBytes(repository, 'filelists', signalOf(options)),
+      other: await storedBytes(repository, 'other', signalOf(options)),
+    };
+  const set = new DocumentSet(store, count, kept, codec);
   try {
-    if (byBlock === undefined || filelists === undefined || other === undefined) {
+    if (byBlock === undefined || stored === undefined) {
       await mergePieces(set, repository, changes, signalOf(options));
     } else {
-      const { blocks, primary } = byBlock;
+      const { blocks, compression } = byBlock;
       const planned = planBlocks(blocks, changes.stays, changes.added);
-      await mergeBlocks(set, 'primary', primary, blocks, planned);
-      await mergeBlocks(set, 'filelists', filelists, blocks, planned);
-      await mergeBlocks(set, 'other', other, blocks, planned);
+      for (const type of ['primary', 'filelists', 'other'] as const) {
+        const source = new BlockSource(type, stored[type], compression, blocks);
+        await mergeBlocks(set.documents[type], type, source, blocks, planned);
+      }
     }
     return await set.finish();
   } catch (error) {
@@ -171,14 +181,12 @@ async function mergePieces(
 
 /** One document, block by block. */
 async function mergeBlocks(
-  set: DocumentSet,
+  writer: DocumentWriter,
   type: keyof DocumentSet['documents'],
-  stored: Uint8Array,
+  source: BlockSource,
   blocks: Blocks,
   planned: readonly PlannedBlock[],
 ): Promise<void> {
-  const writer = set.documents[type];
-  const source = new BlockSource(type, stored, blocks);
   for (const parts of planned) {
     const copied = copiedBlock(parts, blocks);
     if (copied === undefined) {

@@ -7,6 +7,8 @@
  * Reference: RFC 8878, 3.1.1.3.1.6 (four streams), 3.1.1.3.2.1 (sequences), 3.1.1.5 (repeated offsets), 4.1.1 (tables)
  */
 
+import { copyMatch, makePatterns } from './copy-match';
+
 const FAULT: i32 = -1;
 
 /** Last three offsets, then the place in the output behind the last sequence. */
@@ -32,14 +34,10 @@ const counts: usize = memory.data(2 * 64, 16);
 /** How many states of each symbol were numbered, two bytes each; then the symbol of each state. */
 const numbered: usize = memory.data(2 * 64, 16);
 const symbols: usize = memory.data(512, 16);
-/** For each distance below 16, from which of the last bytes the next sixteen come when they repeat at that distance. */
-const patterns: usize = memory.data(16 * 16, 16);
 
 /** Where the caller's own memory begins. */
 export function base(): usize {
-  for (let distance: usize = 1; distance < 16; distance++) {
-    for (let i: usize = 0; i < 16; i++) store<u8>(patterns + distance * 16 + i, u8(i % distance));
-  }
+  makePatterns();
   return (__heap_base + 15) & ~15;
 }
 
@@ -325,19 +323,4 @@ export function sequences(
 /** `width` bits of a word, at most 31, above the lowest `from`. */
 function bits(word: u64, from: u32, width: u32): u32 {
   return u32(word >> u64(from)) & ((1 << width) - 1);
-}
-
-/** Bytes from `offset` back, which may lie in what is being written. */
-function copyMatch(to: usize, offset: usize, length: usize): void {
-  const from = to - offset;
-  if (offset >= 16) {
-    // Most are shorter than 32 bytes, but how much shorter no processor can foresee.
-    v128.store(to, v128.load(from));
-    v128.store(to + 16, v128.load(from + 16));
-    for (let i: usize = 32; i < length; i += 16) v128.store(to + i, v128.load(from + i));
-  } else {
-    const pattern = i8x16.swizzle(v128.load(from), v128.load(patterns + (offset << 4)));
-    const step = 16 - (16 % offset);
-    for (let i: usize = 0; i < length; i += step) v128.store(to + i, pattern);
-  }
 }

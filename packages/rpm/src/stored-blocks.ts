@@ -3,6 +3,7 @@
  * open. Nothing is waited for, and memory is used again.
  */
 import { RpmError } from './errors.js';
+import { GzipBlockReader } from './gzip-blocks.js';
 import { FrameDecoder, storedFrameAt, tooMuch } from './zstd-frames.js';
 
 /** One block. */
@@ -15,14 +16,23 @@ export interface StoredBlock {
 
 /** Blocks of a stream in order. */
 export interface StoredBlocks {
-  /** The next block; undefined at the end. Throws RPM_BAD_PAYLOAD for damage, RPM_LIMIT for a block of more than 64 MiB. */
+  /**
+   * The next block; undefined at the end. Throws RPM_BAD_PAYLOAD for damage, which for gzip is also a member that has no blocks, and
+   * RPM_LIMIT for a zstd block of more than 64 MiB.
+   */
   next(): StoredBlock | undefined;
 }
 
 const maxOpenBytes = 64 << 20;
+/** What writers cut longer blocks to. */
+const maxGzipOpenBytes = 8 << 20;
 
-/** The frames of a zstd stream. Skippable ones are passed over. */
-export function storedBlocks(stream: Uint8Array): StoredBlocks {
+/** zstd: the frames, skippable ones are passed over. gzip: one member as `blockCodec` makes it; needs WebAssembly. */
+export function storedBlocks(type: 'gzip' | 'zstd', stream: Uint8Array): StoredBlocks {
+  return type === 'zstd' ? zstdFrames(stream) : gzipBlocks(stream);
+}
+
+function zstdFrames(stream: Uint8Array): StoredBlocks {
   const decoder = new FrameDecoder();
   let offset = 0;
   return {
@@ -34,7 +44,24 @@ export function storedBlocks(stream: Uint8Array): StoredBlocks {
         offset = frame.end;
         return { stored: stream.subarray(frame.start, frame.end), open };
       } catch (cause) {
-        throw cause === tooMuch ? limit() : damaged(offset, cause);
+        throw cause === tooMuch ? limit() : damaged('zstd', offset, cause);
+      }
+    },
+  };
+}
+
+function gzipBlocks(stream: Uint8Array): StoredBlocks {
+  let reader: GzipBlockReader | undefined;
+  let offset = 0;
+  return {
+    next() {
+      try {
+        reader ??= new GzipBlockReader(stream, maxGzipOpenBytes);
+        const block = reader.next();
+        offset += block?.stored.length ?? 0;
+        return block;
+      } catch (cause) {
+        throw damaged('gzip', offset, cause);
       }
     },
   };
@@ -48,11 +75,11 @@ function limit(): RpmError {
   );
 }
 
-function damaged(offset: number, cause: unknown): RpmError {
+function damaged(type: string, offset: number, cause: unknown): RpmError {
   const found = cause instanceof Error ? cause.message : 'an unknown failure';
   return new RpmError(
-    { code: 'RPM_BAD_PAYLOAD', section: 'payload', offset, wanted: 'a sound zstd stream', found },
-    `payload: the zstd stream is damaged behind its first ${offset} bytes`,
+    { code: 'RPM_BAD_PAYLOAD', section: 'payload', offset, wanted: `sound ${type} blocks`, found },
+    `payload: the ${type} blocks are damaged behind its first ${offset} bytes`,
     { cause },
   );
 }
