@@ -9,7 +9,7 @@ import { documentCodec, type RepositoryChecksum } from './document-writer.js';
 import { RepoError } from './errors.js';
 import { fetchBytes } from './fetcher.js';
 import { packagePaths, readAll, readOptions } from './folder-packages.js';
-import { cutBlocks } from './package-blocks.js';
+import { NevraIndex } from './nevra-index.js';
 import type { PackageFileOptions } from './package-file.js';
 import { PackageReader } from './package-reader.js';
 import type { PackageRecord } from './package-record.js';
@@ -20,8 +20,6 @@ import {
   checkRepositoryOptions,
   comparePackageOrder,
   DocumentSet,
-  type DuplicateCandidate,
-  duplicate,
   type RepositoryOptions,
   writeRendered,
 } from './repository-writer.js';
@@ -135,33 +133,26 @@ async function streamFolder(
   const total = entries.length;
   let packages = 0;
   let fromCache = 0;
-  const seen = new Map<string, DuplicateCandidate>();
-  const checkTwin = (candidate: DuplicateCandidate): void => {
-    if (repositoryOptions.duplicates === 'keep') return;
-    const first = seen.get(candidate.nevra);
-    if (first !== undefined) throw duplicate(first, candidate);
-    const { nevra, location, pkgid, buildTime } = candidate;
-    seen.set(nevra, { nevra, location, pkgid, buildTime });
-  };
+  const known = repositoryOptions.duplicates === 'keep' ? undefined : new NevraIndex();
   const reader = new PackageReader(folder, entries, readOptions(options, repositoryOptions, true));
   const set = new DocumentSet(store, total, repositoryOptions, await documentCodec(repositoryOptions));
   try {
-    for (const blockEntries of cutBlocks(entries)) {
+    let start = 0;
+    for (const end of reader.ends) {
       options.signal?.throwIfAborted();
-      const byThread = await reader.nextBlock(async (block) => {
-        for (const [at, candidate] of block.packages.entries()) {
-          checkTwin(candidate);
-          packages++;
-          const record = block.records[at];
-          if (record !== undefined) options.onPackage?.(record, packages, total);
-        }
-        await set.addBlock(block);
+      const blockEntries = entries.slice(start, end);
+      start = end;
+      const byThread = await reader.nextBlock((block) => {
+        known?.add(block.nevras, block.pkgids, block.entries);
+        for (const [at, record] of block.records.entries()) options.onPackage?.(record, packages + at + 1, total);
+        packages += block.entries.length;
+        return set.addBlock(block);
       });
       if (byThread) continue;
       for (const entry of blockEntries) {
         options.signal?.throwIfAborted();
         const made = await reader.next(entry);
-        checkTwin(made.rendered);
+        known?.add([made.rendered.nevra], [made.rendered.pkgid], [entry]);
         packages++;
         if (made.fromCache === true) fromCache++;
         if (made.record !== undefined) options.onPackage?.(made.record, packages, total);

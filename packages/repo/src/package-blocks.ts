@@ -23,27 +23,28 @@ export class BlockCutter {
   }
 }
 
-/** Packages in order, block by block. */
-export function cutBlocks<Item extends { readonly location: string }>(items: readonly Item[]): (readonly Item[])[] {
+/** Where blocks end in packages in order: for each block, how many packages there are up to its end. */
+export function endsOfBlocks(packages: readonly { readonly location: string }[]): number[] {
   const cutter = new BlockCutter();
-  const blocks: (readonly Item[])[] = [];
-  let start = 0;
-  for (const [at, { location }] of items.entries()) {
-    if (!cutter.endsAfter(location)) continue;
-    blocks.push(items.slice(start, at + 1));
-    start = at + 1;
+  const ends: number[] = [];
+  let at = 0;
+  for (const { location } of packages) {
+    at++;
+    if (cutter.endsAfter(location) || at === packages.length) ends.push(at);
   }
-  if (start < items.length) blocks.push(items.slice(start));
-  return blocks;
+  return ends;
 }
 
-/** Blocks cut into units of at most so many packages: what threads take one by one where there are few blocks. */
-export function cutUnits<Item>(blocks: readonly (readonly Item[])[], unitPackages: number): (readonly Item[])[][] {
-  return blocks.map((block) => {
-    const units: (readonly Item[])[] = [];
-    for (let at = 0; at < block.length; at += unitPackages) units.push(block.slice(at, at + unitPackages));
-    return units;
-  });
+/** Ends of units of at most so many packages that blocks are cut into: what threads take one by one where there are few blocks. */
+export function endsOfUnits(ends: readonly number[], unitPackages: number): number[] {
+  const units: number[] = [];
+  let start = 0;
+  for (const end of ends) {
+    for (let at = start + unitPackages; at < end; at += unitPackages) units.push(at);
+    units.push(end);
+    start = end;
+  }
+  return units;
 }
 
 /** FNV-1a over UTF-16 units, its low bits mixed with the high ones. Part of what a repository's bytes depend on. */

@@ -21,7 +21,7 @@ import {
   type RenderedBlock,
 } from './block-renderer.js';
 import type { BlockCompression } from './document-writer.js';
-import { cutBlocks, cutUnits } from './package-blocks.js';
+import { endsOfUnits } from './package-blocks.js';
 import type { RenderOptions } from './package-renderer.js';
 
 /** All that a thread is told, at its start. */
@@ -31,8 +31,8 @@ export interface ThreadTask extends BlockOptions {
   readonly locations: string;
   /** How units are compressed; undefined: not at all. */
   readonly compression: BlockCompression | undefined;
-  /** Most packages of a unit. */
-  readonly unitPackages: number;
+  /** How many packages there are up to the end of each unit. */
+  readonly unitEnds: Uint32Array;
   /** Units that threads may be ahead of the caller. */
   readonly unitsAhead: number;
   /** `nextUnit`, `unitsTaken`. */
@@ -42,6 +42,15 @@ export interface ThreadTask extends BlockOptions {
 /** A thread's answer. */
 export interface ThreadUnit extends RenderedBlock {
   readonly index: number;
+}
+
+/** The packages of a unit; undefined behind the last one. */
+export function unitEntries(
+  entries: readonly PackageEntry[],
+  { unitEnds }: ThreadTask,
+  index: number,
+): readonly PackageEntry[] | undefined {
+  return index < unitEnds.length ? entries.slice(unitEnds[index - 1] ?? 0, unitEnds[index]) : undefined;
 }
 
 /** Places in `ThreadTask.state`. */
@@ -56,10 +65,10 @@ const usualUnits = 128;
 // Beside the compiled module. Where sources run as they are there is no such file, and no threads.
 const workerUrl = new URL('./worker.js', import.meta.url);
 
-/** Threads at work on a list of packages, in the blocks of `cutBlocks`. Call `next` once for each; `close` in any case. */
+/** Threads at work on a list of packages, in the blocks of `endsOfBlocks`. Call `next` once for each; `close` in any case. */
 export class PackageThreads {
   readonly #task: ThreadTask;
-  readonly #units: readonly (readonly PackageEntry[])[];
+  readonly #entries: readonly PackageEntry[];
   /** How many units each block has that is still to come, last first. */
   readonly #unitsOfBlocks: number[];
   /** Of blocks that are put together here. */
@@ -79,18 +88,17 @@ export class PackageThreads {
   constructor(
     folder: string,
     entries: readonly PackageEntry[],
+    ends: readonly number[],
     options: RenderOptions,
     threads: number,
     withRecords: boolean,
     compression: BlockCompression | undefined,
   ) {
     this.#onSkipped = options.onSkippedDependency;
-    const blocks = cutBlocks(entries);
-    this.#isCut = blocks.length < manyBlocks;
+    this.#entries = entries;
+    this.#isCut = ends.length < manyBlocks;
     const unitPackages = this.#isCut ? Math.ceil(entries.length / usualUnits) : entries.length;
-    const units = cutUnits(blocks, unitPackages);
-    this.#units = units.flat();
-    this.#unitsOfBlocks = units.map(({ length }) => length).reverse();
+    this.#unitsOfBlocks = ends.map((end, at) => Math.ceil((end - (ends[at - 1] ?? 0)) / unitPackages)).reverse();
     this.#compression = compression;
     const { checksum, invalidUtf8, changelogLimit, fileDigests, textPolicy, locationBase } = options;
     this.#task = {
@@ -106,7 +114,7 @@ export class PackageThreads {
         ...(locationBase === undefined ? {} : { locationBase }),
       },
       compression: this.#isCut ? undefined : compression,
-      unitPackages,
+      unitEnds: Uint32Array.from(endsOfUnits(ends, unitPackages)),
       unitsAhead: this.#isCut ? 24 : 6,
       withRecords,
       withSkipped: this.#onSkipped !== undefined,
@@ -193,9 +201,9 @@ export class PackageThreads {
     if (this.#ready.has(this.#taken) || this.#failure !== undefined) return true;
     const { state, compression, unitsAhead } = this.#task;
     const claim = Atomics.load(state, nextUnit);
-    if (claim >= this.#units.length || claim >= this.#taken + unitsAhead) return false;
+    if (claim >= this.#task.unitEnds.length || claim >= this.#taken + unitsAhead) return false;
     const index = Atomics.add(state, nextUnit, 1);
-    const entries = this.#units[index];
+    const entries = unitEntries(this.#entries, this.#task, index);
     if (entries === undefined) return false;
     this.#own ??= new BlockRenderer(this.#task, compression && (await blockCodec(compression.type, compression.level)));
     this.#ready.set(index, { block: await this.#own.render(entries), lender: this.#own });

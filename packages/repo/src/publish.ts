@@ -343,7 +343,7 @@ async function comparePackages(
     // Of several that were published under one NEVRA it may be any; another kind of digest cannot be compared.
     if (before === undefined || before.some((one) => one.pkgid === pkgid || one.pkgid.length !== pkgid.length))
       continue;
-    if (mutated === 'refuse') throw duplicate(before[0] as PublishedPackage, { nevra, location, pkgid, buildTime: 0 });
+    if (mutated === 'refuse') throw duplicate(before[0] as PublishedPackage, { nevra, location, pkgid });
     if (locationBase === undefined) replaced.add(location);
   }
   const before = published?.count ?? 0;

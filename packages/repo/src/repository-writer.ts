@@ -183,9 +183,12 @@ function inOrder<Item extends DuplicateCandidate>(a: Item, b: Item): [Item, Item
   return comparePackageOrder(a, b) <= 0 ? [a, b] : [b, a];
 }
 
+/** One of two packages with one NEVRA. */
+export type PackageTwin = Pick<DuplicateCandidate, 'nevra' | 'location' | 'pkgid'>;
+
 /** REPO_DUPLICATE_NEVRA */
-export function duplicate(first: DuplicateCandidate, second: DuplicateCandidate): RepoError {
-  const side = ({ location, pkgid }: DuplicateCandidate) => ({ location, pkgid });
+export function duplicate(first: PackageTwin, second: PackageTwin): RepoError {
+  const side = ({ location, pkgid }: PackageTwin) => ({ location, pkgid });
   return new RepoError(
     { code: 'REPO_DUPLICATE_NEVRA', nevra: first.nevra, first: side(first), second: side(second) },
     `${quote(first.nevra)}: one package wanted, found two: ${quote(first.location)} (${first.pkgid}) and ${quote(second.location)} (${second.pkgid})`,
@@ -258,7 +261,7 @@ export class DocumentSet {
     return this.#cutter.endsAfter(item.location) ? (this.#endBlock() ?? room) : room;
   }
 
-  /** Appends a whole block, as `cutBlocks` cuts them; nothing may have been added since the last one ended. */
+  /** Appends a whole block, as `endsOfBlocks` ends them; nothing may have been added since the last one ended. */
   addBlock(block: RepositoryBlock): Promise<unknown> | undefined {
     const { primary, filelists, other } = this.documents;
     const writers = [primary, filelists, other];

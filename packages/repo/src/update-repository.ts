@@ -254,7 +254,7 @@ export function checkDuplicates(
   }
   for (const old of stays) {
     const twin = wanted.get(old.nevra);
-    if (twin !== undefined) throw duplicate({ ...old, buildTime: 0 }, twin);
+    if (twin !== undefined) throw duplicate(old, twin);
   }
 }
 

@@ -6,17 +6,16 @@
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
 import { blockCodec } from '@distrokit/rpm';
 import { BlockRenderer, type PackageEntry } from './block-renderer.js';
-import { cutBlocks, cutUnits } from './package-blocks.js';
-import { nextUnit, type ThreadTask, type ThreadUnit, unitsTaken } from './package-threads.js';
+import { nextUnit, type ThreadTask, type ThreadUnit, unitEntries, unitsTaken } from './package-threads.js';
 
 const task = workerData as ThreadTask;
 const { compression } = task;
 const renderer = new BlockRenderer(task, compression && (await blockCodec(compression.type, compression.level)));
-const units = cutUnits(cutBlocks(entriesOf(task)), task.unitPackages).flat();
+const allEntries = entriesOf(task);
 
 for (;;) {
   const index = Atomics.add(task.state, nextUnit, 1);
-  const entries = units[index];
+  const entries = unitEntries(allEntries, task, index);
   if (entries === undefined) break;
   let taken = Atomics.load(task.state, unitsTaken);
   while (index >= taken + task.unitsAhead) {
