@@ -64,6 +64,15 @@ export interface BlockOptions {
   readonly withSkipped: boolean;
 }
 
+/** What is said of the packages of a block in the making; see `RenderedBlock`. */
+interface BlockFacts {
+  nevras: string;
+  pkgids: string;
+  readonly buildTimes: Float64Array;
+  readonly lengths: Uint32Array;
+  readonly records: PackageRecord[];
+}
+
 /** Renders one block at a time. */
 export class BlockRenderer {
   /** The folder, with a slash behind it. */
@@ -84,47 +93,60 @@ export class BlockRenderer {
 
   /** Never rejects: whoever reads a block again that could not be read has the error itself. */
   async render(entries: readonly PackageEntry[]): Promise<RenderedBlock> {
-    const renderer = this.#renderer;
-    const buildTimes = new Float64Array(entries.length);
-    const lengths = new Uint32Array(entries.length * 3);
-    const records: PackageRecord[] = [];
-    let nevras = '';
-    let pkgids = '';
+    const facts: BlockFacts = {
+      nevras: '',
+      pkgids: '',
+      buildTimes: new Float64Array(entries.length),
+      lengths: new Uint32Array(entries.length * 3),
+      records: [],
+    };
     let documents: readonly DocumentBlock[] = [];
     this.#skipped = [];
     for (const document of this.#open) document.begin();
     try {
-      for (let at = 0; at < entries.length; at++) {
-        const { path, location } = entries[at] as PackageEntry;
-        const file = this.#root + path;
-        const pkgid = renderer.gather(file, location);
-        if (pkgid !== undefined) {
-          const { last } = renderer;
-          lengths.set(last.subarray(0, 3), at * 3);
-          buildTimes[at] = (last[3] as number) * 1000;
-          pkgids += `${pkgid}\0`;
-          if (renderer.isFull) nevras += this.#collect();
-          continue;
-        }
-        nevras += this.#collect();
-        const { record, rendered } = await renderer.renderAlone(file, location);
-        this.#add(rendered);
-        lengths.set([rendered.primary.length, rendered.filelists.length, rendered.other.length], at * 3);
-        buildTimes[at] = rendered.buildTime;
-        nevras += `${rendered.nevra}\0`;
-        pkgids += `${rendered.pkgid}\0`;
-        if (record !== undefined) records.push(record);
+      for (let at = this.#gather(entries, 0, facts); at < entries.length; at = this.#gather(entries, at, facts)) {
+        await this.#renderAlone(entries[at] as PackageEntry, at, facts);
+        at++;
       }
-      nevras += this.#collect();
       documents = this.#open.map((document): DocumentBlock => {
         const open = document.end();
         return { open, compressed: this.#codec === undefined ? [] : compressBlock(this.#codec, open) };
       });
     } catch {
       this.#skipped = [];
-      renderer.gathered();
+      this.#renderer.gathered();
     }
-    return { nevras, pkgids, buildTimes, lengths, records, skipped: this.#skipped, documents };
+    return { ...facts, skipped: this.#skipped, documents };
+  }
+
+  /** Renders packages from `at` on, as long as they can be gathered: where it stopped. */
+  #gather(entries: readonly PackageEntry[], at: number, facts: BlockFacts): number {
+    const renderer = this.#renderer;
+    const { buildTimes, lengths } = facts;
+    for (; at < entries.length; at++) {
+      const { path, location } = entries[at] as PackageEntry;
+      const pkgid = renderer.gather(this.#root + path, location);
+      if (pkgid === undefined) break;
+      const { last } = renderer;
+      lengths[at * 3] = last[0] as number;
+      lengths[at * 3 + 1] = last[1] as number;
+      lengths[at * 3 + 2] = last[2] as number;
+      buildTimes[at] = (last[3] as number) * 1000;
+      facts.pkgids += `${pkgid}\0`;
+      if (renderer.isFull) facts.nevras += this.#collect();
+    }
+    facts.nevras += this.#collect();
+    return at;
+  }
+
+  async #renderAlone({ path, location }: PackageEntry, at: number, facts: BlockFacts): Promise<void> {
+    const { record, rendered } = await this.#renderer.renderAlone(this.#root + path, location);
+    this.#add(rendered);
+    facts.lengths.set([rendered.primary.length, rendered.filelists.length, rendered.other.length], at * 3);
+    facts.buildTimes[at] = rendered.buildTime;
+    facts.nevras += `${rendered.nevra}\0`;
+    facts.pkgids += `${rendered.pkgid}\0`;
+    if (record !== undefined) facts.records.push(record);
   }
 
   /** What the renderer has gathered goes into the block. Its NEVRAs. */
