@@ -9,6 +9,7 @@
  *
  *     node --import tsx bench/repo-create.ts [folder | packages = 3000] [rounds = 5]
  */
+import './plain-environment.js';
 import { execFileSync, spawnSync } from 'node:child_process';
 import {
   cpSync,

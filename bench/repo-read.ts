@@ -9,6 +9,7 @@
  *
  *     node --import tsx bench/repo-read.ts [folder with repodata in gz | packages = 10000] [rounds = 7]
  */
+import './plain-environment.js';
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { loadavg, tmpdir } from 'node:os';

@@ -6,6 +6,7 @@
  *
  *     node --import tsx bench/rpm-digests.ts [packages = 600 | folder] [rounds = 5]
  */
+import './plain-environment.js';
 import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -9,6 +9,7 @@
  *
  *     node --import tsx bench/rpm-extract.ts [megabytes = 64] [rounds = 5]
  */
+import './plain-environment.js';
 import { execFileSync } from 'node:child_process';
 import {
   copyFileSync,

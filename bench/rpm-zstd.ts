@@ -9,6 +9,7 @@
  *
  *     node --import tsx bench/rpm-zstd.ts [folder | packages = 2000] [rounds = 5]
  */
+import './plain-environment.js';
 import { execFileSync, spawnSync } from 'node:child_process';
 import {
   existsSync,

@@ -9,6 +9,7 @@
  *     node --import tsx bench/sign.ts [packages = 1000] [payload bytes = 262144] [rounds = 5]
  *     node --import tsx bench/sign.ts 200 1430000
  */
+import './plain-environment.js';
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';

@@ -207,7 +207,7 @@ class OpenBlock {
 }
 
 const nothing = new Uint8Array(0);
-const leastBytes = 256 * 1024;
+const leastBytes = 16 * 1024;
 /** Three documents of a few blocks on their way. More that lies idle is let go. */
 const mostSpare = 24;
 

@@ -201,7 +201,8 @@ export class PackageThreads {
     if (this.#ready.has(this.#taken) || this.#failure !== undefined) return true;
     const { state, compression, unitsAhead } = this.#task;
     const claim = Atomics.load(state, nextUnit);
-    if (claim >= this.#task.unitEnds.length || claim >= this.#taken + unitsAhead) return false;
+    // Twice as far as the others: all that it can do besides is wait for the one that has a long unit.
+    if (claim >= this.#task.unitEnds.length || claim >= this.#taken + 2 * unitsAhead) return false;
     const index = Atomics.add(state, nextUnit, 1);
     const entries = unitEntries(this.#entries, this.#task, index);
     if (entries === undefined) return false;
