@@ -8,28 +8,20 @@
  */
 import { prepareLogarithms } from './zstd-fse';
 import { forgetCode, prepareLiterals, writeLiterals } from './zstd-literals';
-import { acceptSequences, findSequences, forgetMatches, prepareTables, TABLES_BYTES, WINDOW_LOG } from './zstd-matches';
-import { forgetTables, prepareSequences, SEQUENCES_BYTES, writeSequences } from './zstd-sequences';
+import { acceptSequences, findSequences, forgetMatches, literals, sequencesEnd, WINDOW_LOG } from './zstd-matches';
+import { forgetTables, prepareSequences, writeSequences } from './zstd-sequences';
 
-const MAX_BLOCK: usize = 131_072;
-/** Literals of a block; vectors are written over their end. */
-const LITERALS_BYTES: usize = MAX_BLOCK + 64;
 /** Bytes in front of a frame that belong to nobody. */
 const MARGIN: usize = 64;
 
-let literals: usize = 0;
 let frame: usize = 0;
 
 /** Makes the tables ready, to be called once. Where the caller's own memory begins. */
 export function base(): usize {
-  const tables = (__heap_base + 63) & ~63;
-  const sequences = tables + TABLES_BYTES;
-  literals = sequences + SEQUENCES_BYTES;
-  prepareTables(tables);
-  prepareSequences(sequences);
+  prepareSequences();
   prepareLogarithms();
   prepareLiterals();
-  return literals + LITERALS_BYTES + MARGIN;
+  return ((__heap_base + 63) & ~63) + MARGIN;
 }
 
 /** Begins a frame of `size` bytes, which will be at `from`. Writes its header; the place behind it. */
@@ -70,8 +62,8 @@ export function writeBlock(from: usize, size: usize, isLast: u32, to: usize): us
   let kind: u32 = 2;
   let end = body + size;
   if (size > 0) {
-    const literalsEnd = findSequences(from, from + size, frame, literals);
-    end = writeSequences(writeLiterals(literals, u32(literalsEnd - literals), body));
+    const literalsEnd = findSequences(from, from + size, frame);
+    end = writeSequences(sequencesEnd, writeLiterals(literals, u32(literalsEnd - literals), body));
   }
   if (end - body < size) {
     acceptSequences();

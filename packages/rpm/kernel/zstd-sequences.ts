@@ -16,12 +16,12 @@ import {
   writeShares,
 } from './zstd-fse';
 
+/** Most bytes that a block opens to. */
+export const MAX_BLOCK_BYTES: usize = 131_072;
 /** A sequence as it is kept: offset value, literal length | its code << 24, match length − 3 | its code << 24; four bytes each. */
-const SEQUENCE_BYTES: usize = 12;
-/** Most sequences of a block: none has a match of less than four bytes. */
-const MAX_SEQUENCES: usize = 131_072 / 4 + 1;
-/** Room that `keepSequence` writes to. */
-export const SEQUENCES_BYTES: usize = MAX_SEQUENCES * SEQUENCE_BYTES + 16;
+export const SEQUENCE_BYTES: usize = 12;
+/** Where sequences are kept. None has a match of less than four bytes. */
+export const sequences: usize = memory.data(i32((MAX_BLOCK_BYTES / 4 + 1) * SEQUENCE_BYTES), 64);
 
 const LITERAL_LENGTHS: usize = 0;
 const OFFSETS: usize = 1;
@@ -58,21 +58,16 @@ const counts: usize = memory.data(3 * 4 * 64, 16);
 const shares: usize = memory.data(3 * 2 * 64, 16);
 const tables: usize = memory.data(3 * (8 * 64 + 2 * 512), 16);
 const newShares: usize = memory.data(2 * 64, 16);
-/** The logarithm of the size of each table at hand, and whether a block may say that it is used again. */
+/** The logarithm of the size of each table at hand, and whether a block may use it again: those that were described. */
 const logs: usize = memory.data(3 * 4, 16);
 const repeatable: usize = memory.data(3 * 4, 16);
 
-let sequences: usize = 0;
-let sequencesEnd: usize = 0;
-
-/** To be called once: `room` is where sequences are kept. */
-export function prepareSequences(room: usize): void {
-  sequences = room;
+/** To be called once. */
+export function prepareSequences(): void {
   let code: usize = 0;
   for (let length: usize = 0; length < 128; length++) {
     // 32 codes of their own, then steps of 2 to 32, each from a multiple of itself.
     if (length < 32) code = length;
-    else if (length === 32) code = 32;
     else if (length < 40) code = 32 + ((length - 32) >> 1);
     else if (length < 48) code = 36 + ((length - 40) >> 2);
     else if (length < 64) code = 38 + ((length - 48) >> 3);
@@ -88,13 +83,12 @@ export function forgetTables(): void {
 }
 
 /** To be called before each block. */
-export function clearSequences(): void {
-  sequencesEnd = sequences;
+export function clearCounts(): void {
   memory.fill(counts, 0, 3 * COUNTS_BYTES);
 }
 
 /** Keeps a sequence; `offset` is its value as it is written: 1 to 3 for those used before, else three more than it is. */
-export function keepSequence(literalLength: u32, offset: u32, matchLength: u32): void {
+export function keepSequence(at: usize, literalLength: u32, offset: u32, matchLength: u32): void {
   const match = matchLength - 3;
   const literalCode: u32 =
     literalLength < 64 ? u32(load<u8>(literalCodes + usize(literalLength))) : 50 - clz(literalLength);
@@ -102,11 +96,9 @@ export function keepSequence(literalLength: u32, offset: u32, matchLength: u32):
   count(LITERAL_LENGTHS, literalCode);
   count(OFFSETS, 31 - clz(offset));
   count(MATCH_LENGTHS, matchCode);
-  const at = sequencesEnd;
   store<u32>(at, offset);
   store<u32>(at, literalLength | (literalCode << 24), 4);
   store<u32>(at, match | (matchCode << 24), 8);
-  sequencesEnd = at + SEQUENCE_BYTES;
 }
 
 function count(kind: usize, symbol: u32): void {
@@ -114,9 +106,9 @@ function count(kind: usize, symbol: u32): void {
   store<u32>(at, load<u32>(at) + 1);
 }
 
-/** Writes the section of sequences; the place behind it. */
-export function writeSequences(to: usize): usize {
-  const total = u32((sequencesEnd - sequences) / SEQUENCE_BYTES);
+/** Writes the section of the sequences up to `end`; the place behind it. */
+export function writeSequences(end: usize, to: usize): usize {
+  const total = u32((end - sequences) / SEQUENCE_BYTES);
   if (total < 128) {
     store<u8>(to++, u8(total));
   } else if (total < 0x7f00) {
@@ -136,7 +128,7 @@ export function writeSequences(to: usize): usize {
   mode |= chooseTable(OFFSETS, 32, total, 8, predefinedOffsets, 5) << 4;
   mode |= chooseTable(MATCH_LENGTHS, 53, total, 9, predefinedMatchLengths, 6) << 2;
   store<u8>(modes, u8(mode));
-  return writeStream(chosen);
+  return writeStream(end, chosen);
 }
 
 /** Behind what was written of tables. */
@@ -160,8 +152,7 @@ function chooseTable(kind: usize, most: usize, total: u32, mostLog: u32, predefi
     store<i16>(current + ((symbols - 1) << 1), 1);
     store<u32>(logs + (kind << 2), 0);
     makeTable(current, symbols, 0, table);
-    // What is repeated is a table of one symbol: of use where the next block has no other either.
-    store<u32>(repeatable + (kind << 2), 1);
+    store<u32>(repeatable + (kind << 2), 0);
     store<u8>(to, u8(symbols - 1));
     chosen = to + 1;
     return 1;
@@ -186,18 +177,19 @@ function chooseTable(kind: usize, most: usize, total: u32, mostLog: u32, predefi
   if (mode === 0) memory.copy(current, predefined, most << 1);
   else memory.copy(current, newShares, symbols << 1);
   store<u32>(logs + (kind << 2), used);
-  store<u32>(repeatable + (kind << 2), 1);
+  // Other tables are as short to give again as to repeat.
+  store<u32>(repeatable + (kind << 2), u32(mode === 2));
   makeTable(current, mode === 0 ? most : symbols, used, table);
   if (mode === 2) chosen = end;
   return mode;
 }
 
 /** The sequences themselves, the last one first: the stream is read backwards. */
-function writeStream(to: usize): usize {
+function writeStream(end: usize, to: usize): usize {
   const llTable = tables;
   const ofTable = tables + TABLE_BYTES;
   const mlTable = tables + 2 * TABLE_BYTES;
-  let at = sequencesEnd - SEQUENCE_BYTES;
+  let at = end - SEQUENCE_BYTES;
   let offset = load<u32>(at);
   let literalLength = load<u32>(at, 4);
   let matchLength = load<u32>(at, 8);
