@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { cpSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { createRepository, openRepositoryAt, RepoError } from '@distrokit/repo/node';
@@ -188,6 +188,15 @@ describe('what stays in the folder', () => {
     });
     expect(readdirSync(join(folder.path, 'repodata')).sort()).toEqual(before);
     expect(readFileSync(join(folder.path, 'repodata/repomd.xml'))).toEqual(repomd);
+    folder.remove();
+  });
+
+  test('a pipe behind a symbolic link is no package, and nobody waits for it', async () => {
+    const folder = copy();
+    execFileSync('mkfifo', [join(folder.path, 'pipe')]);
+    symlinkSync('pipe', join(folder.path, 'pipe.rpm'));
+    const failure = await createRepository(folder.path, { revision, timestamp }).catch((error: unknown) => error);
+    expect((failure as RepoError).fault).toEqual({ code: 'REPO_BAD_PACKAGE', path: join(folder.path, 'pipe.rpm') });
     folder.remove();
   });
 

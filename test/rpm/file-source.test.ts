@@ -1,7 +1,8 @@
+import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileSource } from '@distrokit/rpm/node';
+import { fileSource, openPackage } from '@distrokit/rpm/node';
 import { afterAll, expect, test } from 'vitest';
 
 const folder = mkdtempSync(join(tmpdir(), 'file-source-'));
@@ -47,6 +48,12 @@ test('a missing file and a folder are typed errors with a cause', () => {
       expect.objectContaining({ code: 'RPM_SOURCE_FAILED', cause: expect.any(Error) }),
     );
   }
+});
+
+test('a pipe is a typed error: nobody waits for what it may bring', async () => {
+  const pipe = join(folder, 'pipe');
+  execFileSync('mkfifo', [pipe]);
+  await expect(openPackage(pipe)).rejects.toMatchObject({ code: 'RPM_SOURCE_FAILED' });
 });
 
 test('a closed source refuses to read', async () => {

@@ -3,7 +3,7 @@
  *
  * Synchronous on purpose: the thread has nothing else to do, and waiting for each read costs more than reading.
  */
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 import {
   type ByteSource,
   createHasher,
@@ -56,6 +56,8 @@ export function asPackage<Made>(path: string, make: () => Made): Made {
 /** What is read at once: fits the second-level cache, and holds the headers of nearly every package. */
 export const chunkBytes: number = 256 * 1024;
 const introBytes = 16;
+/** How package files are opened. A pipe in the place of one would keep us waiting for somebody who writes into it. */
+export const readFlags: number = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0);
 
 /** Where bytes go that are only hashed. One for all files of the thread: nothing keeps a view of it. */
 let hashed: Uint8Array | undefined;
@@ -75,7 +77,7 @@ export async function readPackageFile(
 ): Promise<{ readonly pkg: PackageHeaders; readonly facts: PackageFileFacts }> {
   let file: number;
   try {
-    file = openSync(path, 'r');
+    file = openSync(path, readFlags);
   } catch (cause) {
     throw badPackage(path, cause);
   }

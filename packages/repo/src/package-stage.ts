@@ -6,7 +6,7 @@
  */
 import { closeSync, fstatSync, openSync } from 'node:fs';
 import { digestBytes } from '@distrokit/rpm';
-import { chunkBytes, digestOf, readFully } from './package-file.js';
+import { chunkBytes, digestOf, readFlags, readFully } from './package-file.js';
 import type { RenderOptions } from './package-renderer.js';
 import { formatChecksumType } from './repomd.js';
 import type { XmlKernel } from './xml-kernel.js';
@@ -29,7 +29,7 @@ export class PackageStage {
   add(path: string, location: string): string | undefined {
     let file: number;
     try {
-      file = openSync(path, 'r');
+      file = openSync(path, readFlags);
     } catch {
       return undefined;
     }

@@ -3,7 +3,7 @@
  *
  * Reference: node:fs
  */
-import { closeSync, fstatSync, openSync, read, readSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, read, readSync } from 'node:fs';
 import { type Abortable, type ByteSource, checkRange } from './byte-source.js';
 import { RpmError } from './errors.js';
 
@@ -18,6 +18,9 @@ export interface FileSource extends ByteSource, Disposable {
 // ahead: a package's three header reads become one or two system calls.
 const windowBytes = 64 * 1024;
 const shortReadBytes = 32 * 1024;
+
+/** A pipe in the place of a file would keep the opener waiting for somebody who writes into it. */
+const readFlags = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0);
 
 /**
  * Opens a file. Reads of up to 32 KiB are synchronous, longer ones run on Node's thread pool.
@@ -39,7 +42,7 @@ export function fileSource(path: string): FileSource {
 /** @internal `fileSource` without a look at the size, for a caller that may not need it. */
 export function openFile(path: string): OpenFile {
   try {
-    return new OpenFile(path, openSync(path, 'r'));
+    return new OpenFile(path, openSync(path, readFlags));
   } catch (cause) {
     throw failed(path, 'a file that can be read', cause);
   }
