@@ -80,15 +80,21 @@ export class DocumentWriter {
   /** Bytes of the block in the making, or those that are on their way together. */
   #buffer: Uint8Array = new Uint8Array(joinBytes);
   #filled = 0;
+  readonly #spare: Uint8Array[];
 
-  /** `type` is the record's in repomd.xml; `fileName` comes without the ending of the compression. `codec` is `documentCodec`'s. */
+  /**
+   * `type` is the record's in repomd.xml; `fileName` comes without the ending of the compression. `codec` is `documentCodec`'s. `spare`
+   * is memory that was used before, which several writers may have in common: new memory costs more than what is written into it.
+   */
   constructor(
     store: RepositoryStore,
     type: string,
     fileName: string,
     options: DocumentOptions,
     codec: BlockCodec | undefined,
+    spare: Uint8Array[] = [],
   ) {
+    this.#spare = spare;
     this.#openHasher = createHasher(options.checksum);
     this.#codec = codec;
     this.#stream = codec?.stream();
@@ -145,9 +151,13 @@ export class DocumentWriter {
     if (this.#codec !== undefined && this.#codec.compressLater === undefined) {
       return this.#channel.push(this.#codec.compress(open));
     }
-    // What is compressed elsewhere keeps its memory.
-    this.#buffer = new Uint8Array(Math.max(joinBytes, open.length));
-    return this.#channel.push(this.#codec?.compressLater?.(open) ?? open, open.length);
+    // What is compressed elsewhere keeps its memory until that is done.
+    const taken = this.#buffer;
+    const compressed = this.#codec?.compressLater?.(open);
+    const giveBack = (): void => void this.#spare.push(taken);
+    compressed?.then(giveBack, giveBack);
+    this.#buffer = this.#spare.pop() ?? new Uint8Array(taken.length);
+    return this.#channel.push(compressed ?? open, open.length);
   }
 
   #hash(open: Uint8Array): void {

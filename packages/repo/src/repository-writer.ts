@@ -243,9 +243,10 @@ export class DocumentSet {
   constructor(store: RepositoryStore, packages: number, options: RepositoryOptions, codec: BlockCodec | undefined) {
     this.#store = store;
     this.#options = options;
-    const primary = new DocumentWriter(store, 'primary', 'primary.xml', options, codec);
-    const filelists = new DocumentWriter(store, 'filelists', 'filelists.xml', options, codec);
-    const other = new DocumentWriter(store, 'other', 'other.xml', options, codec);
+    const spare: Uint8Array[] = [];
+    const primary = new DocumentWriter(store, 'primary', 'primary.xml', options, codec, spare);
+    const filelists = new DocumentWriter(store, 'filelists', 'filelists.xml', options, codec, spare);
+    const other = new DocumentWriter(store, 'other', 'other.xml', options, codec, spare);
     this.documents = { primary, filelists, other };
     primary.write(utf8.encode(primaryHead(packages)));
     filelists.write(utf8.encode(filelistsHead(packages)));
