@@ -9,13 +9,14 @@
 import { type BlockCodec, formatNevra, quote } from '@distrokit/rpm';
 import { type DocumentBlock, type DocumentOptions, DocumentWriter, documentCodec } from './document-writer.js';
 import { RepoError } from './errors.js';
-import { encodeFilelists, filelistsHead, filelistsTail } from './filelists.js';
+import { encodeFilelists } from './filelists.js';
 import type { HeaderFiles } from './header-files.js';
-import { encodeOther, otherHead, otherTail } from './other.js';
+import { encodeOther } from './other.js';
 import { BlockCutter } from './package-blocks.js';
 import type { PackageRecord } from './package-record.js';
 import type { TextPolicy } from './package-text.js';
-import { encodePrimary, primaryHead, primaryTail } from './primary.js';
+import { type DocumentType, documentTypes, PackagesDocument } from './packages-document.js';
+import { encodePrimary } from './primary.js';
 import { formatRepomd, noTags, type RepomdRecord, type RepomdTags, sortRepomdRecords } from './repomd.js';
 import { type Repository, repositoryOf } from './repository.js';
 import type { RepositoryStore } from './store.js';
@@ -236,57 +237,39 @@ export class DocumentSet {
   readonly #store: RepositoryStore;
   readonly #options: RepositoryOptions;
   readonly #cutter = new BlockCutter();
-  /** For those who write one document after the other: then not `add`, nor `addBlock`. */
-  readonly documents: Readonly<Record<'primary' | 'filelists' | 'other', DocumentWriter>>;
+  readonly #documents: readonly PackagesDocument[];
 
   /** Begins the documents of so many packages. `codec` is `documentCodec`'s for these options. */
   constructor(store: RepositoryStore, packages: number, options: RepositoryOptions, codec: BlockCodec | undefined) {
     this.#store = store;
     this.#options = options;
     const spare: Uint8Array[] = [];
-    const primary = new DocumentWriter(store, 'primary', 'primary.xml', options, codec, spare);
-    const filelists = new DocumentWriter(store, 'filelists', 'filelists.xml', options, codec, spare);
-    const other = new DocumentWriter(store, 'other', 'other.xml', options, codec, spare);
-    this.documents = { primary, filelists, other };
-    primary.write(utf8.encode(primaryHead(packages)));
-    filelists.write(utf8.encode(filelistsHead(packages)));
-    other.write(utf8.encode(otherHead(packages)));
-    // The number of packages is in the head: apart, so that it alone changes with it.
-    void this.#endBlock();
+    this.#documents = documentTypes.map((type) => new PackagesDocument(store, type, packages, options, codec, spare));
   }
 
   /** Appends a package to each document. Resolves when there is room for more. */
-  add(item: Pick<RenderedPackage, 'location' | 'primary' | 'filelists' | 'other'>): Promise<unknown> | undefined {
-    const { primary, filelists, other } = this.documents;
-    const room = together([primary.write(item.primary), filelists.write(item.filelists), other.write(item.other)]);
-    return this.#cutter.endsAfter(item.location) ? (this.#endBlock() ?? room) : room;
+  add(item: Pick<RenderedPackage, 'location' | DocumentType>): Promise<unknown> | undefined {
+    const room = together(
+      this.#documents.map((document, at) => document.write(item[documentTypes[at] as DocumentType])),
+    );
+    return this.#cutter.endsAfter(item.location)
+      ? (together(this.#documents.map((document) => document.endBlock())) ?? room)
+      : room;
   }
 
   /** Appends a whole block, as `endsOfBlocks` ends them; nothing may have been added since the last one ended. */
   addBlock(block: RepositoryBlock): Promise<unknown> | undefined {
-    const { primary, filelists, other } = this.documents;
-    const writers = [primary, filelists, other];
-    return together(block.documents.map((document, at) => (writers[at] as DocumentWriter).writeBlock(document)));
-  }
-
-  #endBlock(): Promise<unknown> | undefined {
-    const { primary, filelists, other } = this.documents;
-    return together([primary.endBlock(), filelists.endBlock(), other.endBlock()]);
+    return together(block.documents.map((part, at) => (this.#documents[at] as PackagesDocument).writeBlock(part)));
   }
 
   /** Ends the documents, adds the others, writes repomd.xml. Resolves with its bytes. */
   async finish(): Promise<Uint8Array> {
-    await this.#endBlock();
-    const { primary, filelists, other } = this.documents;
-    primary.write(utf8.encode(primaryTail));
-    filelists.write(utf8.encode(filelistsTail));
-    other.write(utf8.encode(otherTail));
-    const records = await Promise.all([primary.end(), filelists.end(), other.end()]);
+    const records = await Promise.all(this.#documents.map((document) => document.end()));
     return finishRepository(this.#store, records, this.#options);
   }
 
   async abort(reason: unknown): Promise<void> {
-    await Promise.all(Object.values(this.documents).map((document) => document.abort(reason)));
+    await Promise.all(this.#documents.map((document) => document.abort(reason)));
   }
 }
 

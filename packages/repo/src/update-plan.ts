@@ -63,7 +63,7 @@ export function planBlocks(
 }
 
 /** The old block that a block to be is, when it is just that. */
-export function copiedBlock(parts: PlannedBlock, blocks: readonly (readonly PackageIdentity[])[]): number | undefined {
+export function copiedBlock(parts: PlannedBlock, blocks: readonly (readonly unknown[])[]): number | undefined {
   const [only] = parts;
   if (parts.length !== 1 || only === undefined || !('block' in only)) return undefined;
   return only.from === 0 && only.to === blocks[only.block]?.length ? only.block : undefined;

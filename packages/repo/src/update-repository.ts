@@ -5,11 +5,12 @@
  */
 
 import type { Abortable } from '@distrokit/rpm';
-import { BlockSource, type BlockType, blockIdentities, isOfBlocks, storedBytes } from './document-blocks.js';
-import { blockCompression, type DocumentWriter, documentCodec } from './document-writer.js';
+import { type BlockType, blockIdentities, isOfBlocks, storedBytes } from './document-blocks.js';
+import { blockCompression, documentCodec } from './document-writer.js';
 import { readFragments, readIdentities } from './fragments.js';
 import type { PackageIdentity } from './package-identity.js';
 import type { PackageRecord } from './package-record.js';
+import { documentTypes } from './packages-document.js';
 import { type RepomdRecord, repomdRecord } from './repomd.js';
 import { openRepository, type Repository } from './repository.js';
 import {
@@ -23,7 +24,8 @@ import {
   renderPackage,
 } from './repository-writer.js';
 import type { RepositoryStore } from './store.js';
-import { copiedBlock, type PlannedBlock, planBlocks } from './update-plan.js';
+import { rewriteByBlocks } from './update-documents.js';
+import { planBlocks } from './update-plan.js';
 import { badValue } from './xml-values.js';
 
 /** What to change. A package that is added takes the place of the one at its location. */
@@ -128,25 +130,18 @@ export async function rewriteDocuments(
   const kept = withKept(repository, options);
   const count = changes.stays.filter((stays) => stays).length + changes.added.length;
   const codec = await documentCodec(kept);
-  // All digests are checked before a byte is written.
-  const stored = byBlock &&
-    codec && {
-      primary: byBlock.primary,
-      filelists: await storedBytes(repository, 'filelists', signalOf(options)),
-      other: await storedBytes(repository, 'other', signalOf(options)),
-    };
+  if (byBlock !== undefined && codec !== undefined) {
+    const { blocks, compression, primary } = byBlock;
+    // All digests are checked before a byte is written.
+    const filelists = await storedBytes(repository, 'filelists', signalOf(options));
+    const other = await storedBytes(repository, 'other', signalOf(options));
+    const planned = planBlocks(blocks, changes.stays, changes.added);
+    const task = { stored: { primary, filelists, other }, compression, blocks, planned, packages: count };
+    return finishRepository(store, await rewriteByBlocks(store, task, kept, codec), kept);
+  }
   const set = new DocumentSet(store, count, kept, codec);
   try {
-    if (byBlock === undefined || stored === undefined) {
-      await mergePieces(set, repository, changes, signalOf(options));
-    } else {
-      const { blocks, compression } = byBlock;
-      const planned = planBlocks(blocks, changes.stays, changes.added);
-      for (const type of ['primary', 'filelists', 'other'] as const) {
-        const source = new BlockSource(type, stored[type], compression, blocks);
-        await mergeBlocks(set.documents[type], type, source, blocks, planned);
-      }
-    }
+    await mergePieces(set, repository, changes, signalOf(options));
     return await set.finish();
   } catch (error) {
     await set.abort(error);
@@ -179,26 +174,8 @@ async function mergePieces(
   await addUpTo(undefined);
 }
 
-/** One document, block by block. */
-async function mergeBlocks(
-  writer: DocumentWriter,
-  type: keyof DocumentSet['documents'],
-  source: BlockSource,
-  blocks: Blocks,
-  planned: readonly PlannedBlock[],
-): Promise<void> {
-  for (const parts of planned) {
-    const copied = copiedBlock(parts, blocks);
-    if (copied === undefined) {
-      for (const part of parts) writer.write('block' in part ? source.run(part.block, part.from, part.to) : part[type]);
-    }
-    const pending = copied === undefined ? writer.endBlock() : writer.writeBlock(source.block(copied));
-    if (pending !== undefined) await pending;
-  }
-}
-
 function threeRecords(repository: Repository): RepomdRecord[] {
-  return ['primary', 'filelists', 'other'].map((type) => repomdRecord(repository.repomd, type));
+  return documentTypes.map((type) => repomdRecord(repository.repomd, type));
 }
 
 /** Nothing changed: repomd.xml is written anew, with the documents as they lie there, if they are of the kind asked for. */
