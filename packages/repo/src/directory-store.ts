@@ -11,7 +11,8 @@ import { RepoError } from './errors.js';
 import { type Fetcher, notFound, storeFailed, tooLarge } from './fetcher.js';
 import { checkStorePath, conflict, type RepositoryStore, type StoredFile } from './store.js';
 
-const chunkBytes = 1024 * 1024;
+/** Most documents come in one piece. */
+const chunkBytes = 4 * 1024 * 1024;
 
 /** A fetcher over a folder. Paths that lead out of it are REPO_NOT_FOUND. */
 export function directoryFetcher(folder: string): Fetcher {

@@ -6,7 +6,9 @@
  *
  * Reference: RFC 1951, 3.2.4; RFC 1952, 2.3
  */
+
 import { wasm } from './deflate-block-wasm.js';
+import { wasmBytes } from './wasm-bytes.js';
 
 interface Exports {
   readonly memory: { readonly buffer: ArrayBuffer; grow(pages: number): number };
@@ -37,7 +39,7 @@ export class GzipBlockReader {
   constructor(stream: Uint8Array, maxOpenBytes: number) {
     this.#stream = stream;
     this.#maxOpenBytes = maxOpenBytes;
-    module ??= new WebAssembly.Module(Uint8Array.from(atob(wasm), (character) => character.charCodeAt(0)));
+    module ??= new WebAssembly.Module(wasmBytes(wasm));
     this.#kernel = new WebAssembly.Instance(module).exports as unknown as Exports;
     this.#input = this.#kernel.base();
     this.#out = this.#input + stream.length + margin;

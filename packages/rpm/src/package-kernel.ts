@@ -7,6 +7,7 @@
  */
 import { knownTypes } from './header-index.js';
 import { wasm } from './package-check-wasm.js';
+import { wasmBytes } from './wasm-bytes.js';
 
 interface Exports {
   readonly memory: { readonly buffer: ArrayBuffer; grow(pages: number): number };
@@ -62,7 +63,7 @@ export function packageKernel(): PackageKernel | undefined {
   if (tried) return kernel;
   tried = true;
   try {
-    const bytes = Uint8Array.from(atob(wasm), (character) => character.charCodeAt(0));
+    const bytes = wasmBytes(wasm);
     kernel = new PackageKernel(new WebAssembly.Instance(new WebAssembly.Module(bytes)).exports as unknown as Exports);
   } catch {
     // No WebAssembly, no vectors in it, or a page that forbids it.

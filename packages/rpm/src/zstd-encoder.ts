@@ -6,6 +6,7 @@
  * Reference: RFC 8878, 3.1.1
  */
 import { RpmError } from './errors.js';
+import { wasmBytes } from './wasm-bytes.js';
 import { wasm } from './zstd-encoder-wasm.js';
 
 interface Exports {
@@ -80,7 +81,7 @@ export function zstdEncoder(): Promise<ZstdEncoder> {
 
 async function load(): Promise<ZstdEncoder> {
   try {
-    const bytes = Uint8Array.from(atob(wasm), (character) => character.charCodeAt(0));
+    const bytes = wasmBytes(wasm);
     const { instance } = await WebAssembly.instantiate(bytes);
     return new ZstdEncoder(instance.exports as unknown as Exports);
   } catch (cause) {

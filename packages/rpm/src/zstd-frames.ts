@@ -7,6 +7,7 @@
  * Reference: RFC 8878, 3.1.1
  */
 import { MAX_BLOCK_BYTES, ZstdBlocks } from './codec-zstd-block.js';
+import { wasmBytes } from './wasm-bytes.js';
 import { wasm } from './zstd-frame-wasm.js';
 
 /** The reference's own ceiling on the window, and so on the memory of a decoder. */
@@ -169,7 +170,7 @@ let module: WebAssembly.Module | undefined;
 /** A kernel with a memory of its own; undefined where there can be none. */
 function newKernel(): Exports | undefined {
   try {
-    module ??= new WebAssembly.Module(Uint8Array.from(atob(wasm), (character) => character.charCodeAt(0)));
+    module ??= new WebAssembly.Module(wasmBytes(wasm));
     return new WebAssembly.Instance(module).exports as unknown as Exports;
   } catch {
     return undefined;

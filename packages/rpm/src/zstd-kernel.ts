@@ -5,6 +5,7 @@
  * WebAssembly, `codec-zstd-block.ts` runs the same loops over the same memory.
  */
 import type { FseTable, HuffmanTable } from './codec-zstd-entropy.js';
+import { wasmBytes } from './wasm-bytes.js';
 import { wasm } from './zstd-block-wasm.js';
 
 interface Exports {
@@ -151,7 +152,7 @@ let module: WebAssembly.Module | undefined;
 /** A kernel with a memory of its own; undefined where there can be none. */
 export function newZstdKernel(): ZstdKernel | undefined {
   try {
-    module ??= new WebAssembly.Module(Uint8Array.from(atob(wasm), (character) => character.charCodeAt(0)));
+    module ??= new WebAssembly.Module(wasmBytes(wasm));
     return new ZstdKernel(new WebAssembly.Instance(module).exports as unknown as Exports);
   } catch {
     // No WebAssembly, no vectors in it, no address space for one more, or a page that forbids it.
