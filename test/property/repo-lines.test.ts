@@ -63,6 +63,7 @@ function record(seed: number): PackageRecord {
         { path: '/usr/bin/naïve & <b>', type: 'file' },
         { path: '/etc/x]', type: 'dir' },
         { path: `/usr/lib/${seed}`, type: 'ghost' },
+        { path: '/usr/share/doc', type: 'dir' },
         ...Array.from({ length: (seed * 7) % 40 }, (_, at) => ({ path: `/usr/share/${seed}/${at}`, type: 'file' })),
       ],
       filesComplete: true,

@@ -92,6 +92,7 @@ export function readFilelistsLines(lines: PackageLines): PackageFiles {
   const { pkgid, name } = readPackageStart(lines);
   const files: RepositoryFile[] = [];
   for (;;) {
+    lines.plainFiles(2, files);
     let type: RepositoryFile['type'] = 'file';
     if (!lines.has('  <file>')) {
       if (lines.has('  <file type="dir">')) type = 'dir';

@@ -6,7 +6,8 @@
  * where the reading by lines ended. A line is taken only where both read the same from it.
  */
 import { concatenated } from './fetcher.js';
-import { textMarks } from './text-marks.js';
+import type { RepositoryFile } from './package-record.js';
+import { fileLines, textMarks } from './text-marks.js';
 import { forbiddenAbove, latin1, utf8Of } from './xml.js';
 
 /** Thrown where the lines are not as expected. No error: the caller goes on with `XmlReader`. */
@@ -79,6 +80,19 @@ export class PackageLines {
     return value;
   }
 
+  /** Steps over elements of files behind so many blanks, as far as they are plain, and adds them to a list. */
+  plainFiles(blanks: 2 | 4, into: RepositoryFile[]): void {
+    if (this.#marks === undefined) return;
+    const { text } = this;
+    const { count, found } = fileLines(this.at, text.length, blanks);
+    for (let n = 0; n < count; n++) {
+      const end = found[2 * n + 1] as number;
+      const type = fileTypes[end >>> 30] as RepositoryFile['type'];
+      into.push({ path: text.slice(found[2 * n], end & 0x3fff_ffff), type });
+    }
+    if (count > 0) this.at = ((found[2 * count - 1] as number) & 0x3fff_ffff) + fileEnd.length;
+  }
+
   /** Whether a tag or a line begins between here and there. */
   #isBeyondTag(end: number): boolean {
     if (this.#tag < this.at) this.#tag = nextOf(this.text, '<', this.at);
@@ -111,6 +125,9 @@ function nextOf(text: string, character: string, from: number): number {
   const at = text.indexOf(character, from);
   return at < 0 ? Number.POSITIVE_INFINITY : at;
 }
+
+const fileTypes = ['file', 'dir', 'ghost'] as const;
+const fileEnd = '</file>\n';
 
 // Longer values are held against their ceilings elsewhere.
 const maxPlainBytes = 1_048_576;

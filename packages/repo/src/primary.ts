@@ -165,6 +165,7 @@ export function readPrimaryLines(lines: PackageLines): PrimaryPackage {
     lines.skip(`    </rpm:${kind}>\n`);
   }
   for (;;) {
+    lines.plainFiles(4, draft.files);
     let type: RepositoryFile['type'] = 'file';
     if (!lines.has('    <file>')) {
       if (lines.has('    <file type="dir">')) type = 'dir';
