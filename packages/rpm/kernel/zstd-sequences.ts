@@ -202,17 +202,17 @@ function writeStream(end: usize, to: usize): usize {
   for (;;) {
     const llWidth: u32 = load<u8>(literalBits + usize(literalLength >> 24));
     const mlWidth: u32 = load<u8>(matchBits + usize(matchLength >> 24));
-    word |= u64(literalLength & ((1 << llWidth) - 1)) << u64(bits);
-    bits += llWidth;
-    word |= u64(matchLength & ((1 << mlWidth) - 1)) << u64(bits);
-    bits += mlWidth;
-    // 7 bits that were left, 26 of states and 31 of an offset leave no room for more than nothing.
-    if (llWidth + mlWidth + ofCode > 31) {
+    // 7 bits that were left, 26 of states and 30 more are what a word holds that is shifted by less than its width.
+    if (llWidth + mlWidth + ofCode > 30) {
       store<u64>(to, word);
       to += usize(bits >> 3);
       word >>= u64(bits & ~7);
       bits &= 7;
     }
+    word |= u64(literalLength & ((1 << llWidth) - 1)) << u64(bits);
+    bits += llWidth;
+    word |= u64(matchLength & ((1 << mlWidth) - 1)) << u64(bits);
+    bits += mlWidth;
     word |= u64(offset & ((1 << ofCode) - 1)) << u64(bits);
     bits += ofCode;
     store<u64>(to, word);
