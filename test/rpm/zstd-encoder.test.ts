@@ -61,6 +61,7 @@ const inputs: readonly (readonly [name: string, bytes: Uint8Array])[] = [
   ['a match of more than a block', concat(noise150k, text(3000), noise150k)],
   ['a match at the start of a block', concat(noise(block), noise(block).subarray(0, 900))],
   ['more than 64 KiB of literals before a match', concat(noise(100, 256, 7), noise70k, noise(100, 256, 7), text(50))],
+  ['sequences of as many bits as a word', rareSequences()],
   ['text behind noise behind text', concat(text(200_000), noise(300_000), text(200_000))],
   [
     'what repeats at every distance up to 40',
@@ -77,6 +78,23 @@ const inputs: readonly (readonly [name: string, bytes: Uint8Array])[] = [
   // Longer than places go, twice over.
   ['20 MB', concat(text(9_000_000), noise(3_000_000, 30), text(8_000_000))],
 ];
+
+/**
+ * Blocks in which nearly all sequences are alike and some have a long literal run, a long match and a distant offset, each of a code
+ * that hardly occurs: then a sequence takes as many bits as a word of 64 has.
+ */
+function rareSequences(): Uint8Array {
+  const random = randomFrom(11);
+  const from = Array.from({ length: 30_000 }, () => `<${random().toString(36)}>${random().toString(36)}`).join('\n');
+  const parts: Uint8Array[] = [Buffer.from(from)];
+  for (let n = 0; n < 300; n++) {
+    for (let i = 0; i < 400; i++) parts.push(Buffer.from(`<package/>${String.fromCharCode(97 + (random() % 26))}`));
+    const length = 131 + (random() % 128);
+    const start = random() % (from.length - length);
+    parts.push(noise(64 + (random() % 64), 256, n + 1), Buffer.from(from.slice(start, start + length)));
+  }
+  return concat(...parts);
+}
 
 /** Bytes again and again. */
 function spread(bytes: Uint8Array, length: number): Uint8Array {
