@@ -299,7 +299,7 @@ export async function* encodeZstd(
 /** What makes one frame, with its content size and no checksum, at a level of 1 to 22. */
 export async function zstdCompressor(level: number): Promise<(open: Uint8Array) => Uint8Array> {
   if (level === 3) {
-    const encoder = await zstdEncoder();
+    const encoder = zstdEncoder();
     return (open) => encoder.compress(open);
   }
   const { compress } = await zstdWasm();

@@ -71,19 +71,16 @@ export class ZstdEncoder {
   }
 }
 
-let loading: Promise<ZstdEncoder> | undefined;
+let encoder: ZstdEncoder | undefined;
 
-/** The encoder of this thread, made at the first call. Rejects with RPM_NO_CODEC where there can be none. */
-export function zstdEncoder(): Promise<ZstdEncoder> {
-  loading ??= load();
-  return loading;
-}
-
-async function load(): Promise<ZstdEncoder> {
+/** The encoder of this thread, made at the first call. Throws RPM_NO_CODEC where there can be none. */
+export function zstdEncoder(): ZstdEncoder {
   try {
-    const bytes = wasmBytes(wasm);
-    const { instance } = await WebAssembly.instantiate(bytes);
-    return new ZstdEncoder(instance.exports as unknown as Exports);
+    if (encoder === undefined) {
+      const module = new WebAssembly.Module(wasmBytes(wasm));
+      encoder = new ZstdEncoder(new WebAssembly.Instance(module).exports as unknown as Exports);
+    }
+    return encoder;
   } catch (cause) {
     // No WebAssembly, no vectors in it, no memory, or a page that forbids it.
     throw noEncoder('it needs WebAssembly with vectors', cause);
