@@ -30,7 +30,7 @@ export function directoryFetcher(folder: string): Fetcher {
         for (;;) {
           signal?.throwIfAborted();
           const length = Math.min(chunkBytes, left + 1);
-          const { bytesRead, buffer } = await handle.read(Buffer.allocUnsafeSlow(length), 0, length);
+          const { bytesRead, buffer } = await handle.read(new Uint8Array(length), 0, length);
           if (bytesRead === 0) return;
           left -= bytesRead;
           if (left < 0) throw tooLarge(href, maxBytes);
