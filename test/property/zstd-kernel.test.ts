@@ -35,7 +35,7 @@ async function outcome(decode: Decompress, stored: Uint8Array, withWebAssembly: 
     const input = (async function* () {
       yield stored;
     })();
-    for await (const part of decode(input, 'zstd', { maxBytes: 1 << 24 })) parts.push(part.slice());
+    for await (const part of decode(input, 'zstd', { maxBytes: 1 << 24, lent: true })) parts.push(part.slice());
     return { open: Buffer.concat(parts) };
   } catch (error) {
     const { code, message, cause } = error as { code?: string; message: string; cause?: { message?: string } };

@@ -26,6 +26,12 @@ export interface DocumentLimits extends Abortable {
   readonly maxOpenBytes?: number;
 }
 
+/** For who is done with a chunk before asking for the next one. */
+export interface OpenDocumentOptions extends DocumentLimits {
+  /** As `decompress` takes it. */
+  readonly lent?: boolean;
+}
+
 const defaultMaxBytes = 2 ** 30;
 const defaultMaxOpenBytes = 2 ** 36;
 
@@ -58,7 +64,7 @@ export async function* fetchDocument(
 export async function* openDocument(
   fetcher: Fetcher,
   record: RepomdRecord,
-  options: DocumentLimits = {},
+  options: OpenDocumentOptions = {},
 ): AsyncGenerator<Uint8Array, void, void> {
   const stored = fetchDocument(fetcher, record, options);
   const { head, chunks } = await detected(stored);
@@ -69,7 +75,7 @@ export async function* openDocument(
   let bytes = 0;
   const opened = isZchunk(head)
     ? openZchunk(record.location, chunks, maxOpenBytes)
-    : decompress(chunks, type, { maxBytes: maxOpenBytes, ...signalOf(options) });
+    : decompress(chunks, type, { maxBytes: maxOpenBytes, lent: options.lent === true, ...signalOf(options) });
   try {
     for await (const chunk of opened) {
       bytes += chunk.length;

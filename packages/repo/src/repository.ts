@@ -174,7 +174,7 @@ class Elements<Item> {
     read: ReadLines<Item>,
   ) {
     this.#document = record.location;
-    this.#chunks = openDocument(fetcher, record, options);
+    this.#chunks = openDocument(fetcher, record, { ...options, lent: true });
     this.#decoder = new decoder(record.location, (item) => this.#ready.push(item));
     this.#window = new PackageWindow(read);
   }

@@ -20,6 +20,8 @@ export interface DecompressOptions extends Abortable {
   readonly maxBytes?: number | undefined;
   /** Most bytes out for each byte in, looked at beyond the first 64 MiB out. Default 10,000. */
   readonly maxRatio?: number | undefined;
+  /** A chunk may be a view of memory that is written over when the next one is asked for. Default false. */
+  readonly lent?: boolean;
 }
 
 /** How to compress. */
@@ -59,36 +61,15 @@ export function detectCompression(bytes: Uint8Array): Compression {
  * Throws RPM_BAD_PAYLOAD with the number of compressed bytes read so far, RPM_LIMIT at a ceiling (not after it),
  * RPM_NO_CODEC. Errors of `input` come through unchanged. Digests are not checked here.
  */
-export function decompress(
+export async function* decompress(
   input: AsyncIterable<Uint8Array>,
   type: Compression,
   options: DecompressOptions = {},
 ): AsyncGenerator<Uint8Array, void, void> {
-  return decompressed(input, type, options, false);
-}
-
-/**
- * @internal As `decompress`, for a reader that is done with a chunk before it asks for the next one: it may be a view of memory
- * that is written over then.
- */
-export function decompressLent(
-  input: AsyncIterable<Uint8Array>,
-  type: Compression,
-  options: DecompressOptions,
-): AsyncGenerator<Uint8Array, void, void> {
-  return decompressed(input, type, options, true);
-}
-
-async function* decompressed(
-  input: AsyncIterable<Uint8Array>,
-  type: Compression,
-  options: DecompressOptions,
-  lent: boolean,
-): AsyncGenerator<Uint8Array, void, void> {
   const maxBytes = ceiling('maxBytes', options.maxBytes ?? MAX_PAYLOAD_BYTES);
   const maxRatio = ceiling('maxRatio', options.maxRatio ?? MAX_PAYLOAD_RATIO);
   const counted = new CountedInput(input, options.signal);
-  const decode = await decoderFor(type, lent);
+  const decode = await decoderFor(type, options.lent === true);
   let bytesOut = 0;
   try {
     for await (const chunk of decode(counted)) {
@@ -124,7 +105,7 @@ export async function decompressBytes(
   type: Compression,
   options: DecompressOptions & { readonly maxBytes: number },
 ): Promise<Uint8Array> {
-  return collect(decompress(once(bytes), type, options));
+  return collect(decompress(once(bytes), type, { ...options, lent: false }));
 }
 
 /**

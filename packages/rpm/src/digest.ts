@@ -14,7 +14,7 @@ import {
   toHex,
 } from './hasher.js';
 import type { RpmPackage } from './package.js';
-import { lentPayloadArchive } from './payload.js';
+import { payloadArchive } from './payload.js';
 
 /** The answer about one digest. */
 export type DigestStatus =
@@ -180,7 +180,7 @@ async function hashArchive(
   options: Abortable,
 ): Promise<void> {
   const hashers = hashersFor(expected);
-  for await (const chunk of lentPayloadArchive(pkg, options)) {
+  for await (const chunk of payloadArchive(pkg, { ...options, lent: true })) {
     for (const hasher of hashers.values()) hasher.update(chunk);
   }
   judge(expected, hashers, statuses);

@@ -27,7 +27,7 @@ import { quote, RpmError } from './errors.js';
 import type { PackageFile } from './file-list.js';
 import { fileSource } from './file-source.js';
 import { type RpmPackage, readPackage } from './package.js';
-import { lentPayloadArchive } from './payload.js';
+import { payloadArchive } from './payload.js';
 import { entriesOf, type PayloadEntriesOptions, type PayloadEntry } from './payload-entries.js';
 
 /** What was written. */
@@ -67,7 +67,7 @@ async function extract(pkg: RpmPackage, folder: string, options: PayloadEntriesO
     mkdirSync(folder, { recursive: true });
     return new Target(realpathSync(folder));
   });
-  const archive = new ArchiveReader(lentPayloadArchive(pkg, options));
+  const archive = new ArchiveReader(payloadArchive(pkg, { ...options, lent: true }));
   for await (const entry of entriesOf(pkg, archive, options)) await target.add(entry, archive);
   target.finish();
   return target;

@@ -3,7 +3,7 @@
  *
  * Reference: rpm, lib/rpmarchive.h, tools/rpm2cpio.c, rpmio/rpmio.cc (gzdio)
  */
-import { type Compression, type DecompressOptions, decompress, decompressLent, detectCompression } from './codec.js';
+import { type Compression, type DecompressOptions, decompress, detectCompression } from './codec.js';
 import { quote, RpmError } from './errors.js';
 import type { Header } from './header.js';
 import { MAX_PAYLOAD_BYTES } from './limits.js';
@@ -35,32 +35,16 @@ const compressions: readonly Compression[] = ['gzip', 'xz', 'lzma', 'zstd', 'bzi
  * A payload that should be gzip but does not begin like it is passed through as it is, as rpm does. Throws what
  * `decompress` throws.
  */
-export function payloadArchive(
+export async function* payloadArchive(
   pkg: RpmPackage,
   options: DecompressOptions = {},
-): AsyncGenerator<Uint8Array, void, undefined> {
-  return archiveThrough(decompress, pkg, options);
-}
-
-/** @internal The same for a reader that is done with a chunk before it asks for the next one: see `decompressLent`. */
-export function lentPayloadArchive(
-  pkg: RpmPackage,
-  options: DecompressOptions,
-): AsyncGenerator<Uint8Array, void, undefined> {
-  return archiveThrough(decompressLent, pkg, options);
-}
-
-async function* archiveThrough(
-  decoder: typeof decompressLent,
-  pkg: RpmPackage,
-  options: DecompressOptions,
 ): AsyncGenerator<Uint8Array, void, undefined> {
   const named = payloadCompression(pkg.header);
   const payload = pkg.payload(options)[Symbol.asyncIterator]();
   const first = await payload.next();
   if (first.done) return;
   const compression = named === undefined || named === 'gzip' ? gzipOrNone(first.value) : named;
-  yield* decoder(readAhead(first.value, payload), compression, { maxBytes: MAX_PAYLOAD_BYTES, ...options });
+  yield* decompress(readAhead(first.value, payload), compression, { maxBytes: MAX_PAYLOAD_BYTES, ...options });
 }
 
 /** The next chunk is read while the one before it is decompressed. */
