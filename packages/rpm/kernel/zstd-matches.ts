@@ -12,12 +12,9 @@ import { clearCounts, keepSequence, MAX_BLOCK_BYTES, SEQUENCE_BYTES, sequences }
 export const WINDOW_LOG: u32 = 23;
 const PLACES: u32 = 1 << WINDOW_LOG;
 const PLACE_MASK: u32 = PLACES - 1;
-/** The tables of frames of more than 4 MiB; others use a part of them, which stays in the cache of a core. */
+/** The tables of frames of more than 1 MiB; others use a part of them, which stays in the cache of a core. */
 const LONG_LOG: u32 = 17;
 const SHORT_LOG: u32 = 16;
-const LARGE_BYTES: u32 = 4 << 20;
-const FEWER_LONG_LOG: u32 = 16;
-const FEWER_SHORT_LOG: u32 = 14;
 const TAG_BITS: u32 = 32 - WINDOW_LOG;
 /** Bytes at the end of a block from which nothing is sought: what lies behind the block is not there yet. */
 const MARGIN: usize = 8;
@@ -55,9 +52,10 @@ export function forgetMatches(from: usize, size: u32): void {
   // 0 is no place.
   shift = highest + 1 - u32(from);
   highest += min(size, PLACES);
-  const isLarge = size > LARGE_BYTES;
-  longMask = ((1 << (isLarge ? LONG_LOG : FEWER_LONG_LOG)) - 1) << 2;
-  shortMask = ((1 << (isLarge ? SHORT_LOG : FEWER_SHORT_LOG)) - 1) << 2;
+  // A slot for eight bytes, and one for sixteen; 1,024 at least.
+  const longLog = min<u32>(LONG_LOG, 28 - clz(size | 0x3fff));
+  longMask = ((1 << longLog) - 1) << 2;
+  shortMask = ((1 << (longLog + SHORT_LOG - LONG_LOG)) - 1) << 2;
   offset1 = 1;
   offset2 = 4;
 }
