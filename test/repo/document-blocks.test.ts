@@ -15,7 +15,7 @@ import {
   updateRepository,
   writeRepository,
 } from '@distrokit/repo/node';
-import { decompressBytes, storedBlocks } from '@distrokit/rpm';
+import { blockCodec, decompressBytes, storedBlocks } from '@distrokit/rpm';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { buildPackages, richSpec, temporaryFolder } from './fixture-packages.js';
@@ -143,6 +143,89 @@ test('a gz document without blocks is updated all the same', async () => {
   const fresh = memoryStore();
   await writeRepository(range(0, 301), fresh, { ...base, compression: 'gz' });
   expect(documentsOf(store, 'gz')).toEqual(documentsOf(fresh, 'gz'));
+});
+
+/** filelists as it is and repomd.xml that vouches for it, after `change` was done to the open bytes of its blocks, one text each. */
+async function withOtherFilelists(
+  store: ReturnType<typeof memoryStore>,
+  compression: 'zst' | 'gz',
+  change: (blocks: string[]) => string[],
+): Promise<void> {
+  const type = compression === 'gz' ? 'gzip' : 'zstd';
+  const path = `repodata/filelists.xml.${compression}`;
+  const stored = store.files.get(path) as Uint8Array;
+  const open: string[] = [];
+  const blocks = storedBlocks(type, stored);
+  for (let block = blocks.next(); block !== undefined; block = blocks.next())
+    open.push(Buffer.from(block.open).toString());
+  const codec = await blockCodec(type, compression === 'gz' ? 6 : 3);
+  if (codec === undefined) throw new Error('no codec');
+  const stream = codec.stream();
+  const parts: Uint8Array[] = [stream.head];
+  for (const text of change(open)) {
+    const bytes = Buffer.from(text);
+    stream.update(bytes);
+    parts.push(codec.compress(bytes));
+  }
+  const changed = Buffer.concat([...parts, stream.tail()]);
+  const repomd = Buffer.from(store.files.get('repodata/repomd.xml') as Uint8Array).toString();
+  await store.write(path, changed);
+  await store.write(
+    'repodata/repomd.xml',
+    Buffer.from(
+      repomd
+        .replace(sha256(stored), sha256(changed))
+        .replace(`<size>${stored.length}<`, `<size>${changed.length}<`)
+        .replace(/<open-[^>]*>[^<]*<\/open-[^>]*>/g, ''),
+    ),
+  );
+}
+
+const elements = (block: string): string[] => block.split(/(?<=<\/package>\n)/);
+
+describe.each(['zst', 'gz'] as const)('a %s filelists whose blocks are not those of primary', (compression) => {
+  // The block of package 500 is made anew, so its packages are looked for; of the others the first one is looked at.
+  const touched = (blocks: string[]): number => blocks.findIndex((text) => text.includes('name="package0500"'));
+  test.each<[string, (blocks: string[]) => string[]]>([
+    ['lacks a block', (blocks) => blocks.filter((_, at) => at !== 2)],
+    ['ends early', (blocks) => blocks.slice(0, 3)],
+    ['has two blocks in another order', ([head = '', one = '', two = '', ...more]) => [head, two, one, ...more]],
+    [
+      'has another package first in a block',
+      (blocks) => blocks.map((text, at) => (at === 1 ? elements(text).slice(1).join('') : text)),
+    ],
+    [
+      'lacks a package beside the one that goes',
+      (blocks) =>
+        blocks.map((text) =>
+          elements(text)
+            .filter((element) => !element.includes('name="package0501"'))
+            .join(''),
+        ),
+    ],
+    [
+      'has a package too many in a block that changes',
+      (blocks) => blocks.map((text, at) => (at === touched(blocks) ? text + elements(text)[0] : text)),
+    ],
+    [
+      'has something behind the packages of a block that changes',
+      (blocks) => blocks.map((text, at) => (at === touched(blocks) ? `${text}<!-- -->` : text)),
+    ],
+  ])('is refused when it %s', async (_, change) => {
+    const store = memoryStore();
+    await writeRepository(range(0, 700), store, { ...base, compression });
+    await withOtherFilelists(store, compression, (blocks) => blocks);
+    const changes = { remove: [record(500).location] };
+    const sound = memoryStore();
+    for (const [path, bytes] of store.files) await sound.write(path, bytes);
+    await updateRepository(sound, changes, { ...base, compression });
+    await withOtherFilelists(store, compression, change);
+    const repomd = store.files.get('repodata/repomd.xml');
+    await expect(updateRepository(store, changes, { ...base, compression })).rejects.toMatchObject({
+      code: 'REPO_BAD_VALUE',
+    });
+    expect(store.files.get('repodata/repomd.xml')).toBe(repomd);
+  });
 });
 
 function sha256(bytes: Uint8Array): string {
