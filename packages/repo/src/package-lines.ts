@@ -184,6 +184,18 @@ function decoded(raw: string, isPlain = false): string {
 export type ReadLines<Item> = (lines: PackageLines) => Item;
 
 const packageEnd = '</package>\n';
+const packageEndBytes = new TextEncoder().encode(packageEnd);
+
+/** Where the end of an element begins last, at or behind a place; −1 when nowhere. Node's search is native. */
+function lastEnd(bytes: Uint8Array, from: number): number {
+  const part = bytes.subarray(from);
+  if (typeof Buffer === 'function') {
+    const at = Buffer.from(part.buffer, part.byteOffset, part.length).lastIndexOf(packageEndBytes);
+    return at < 0 ? -1 : from + at;
+  }
+  const at = latin1(part).lastIndexOf(packageEnd);
+  return at < 0 ? -1 : from + at;
+}
 const head =
   /^<\?xml version="1\.0" encoding="UTF-8"\?>\n<([a-z]+)(?: xmlns="[\w:/.-]*")?(?: xmlns:rpm="[\w:/.-]*")?(?: packages="[0-9]*")?>\n$/;
 // Text of this length is cheap to make and to forget; longer text is kept apart by the engine, page by page.
@@ -205,6 +217,8 @@ export class PackageWindow<Item> {
   #buffer = new Uint8Array(windowBytes);
   #length = 0;
   #offset = 0;
+  /** No element ends before this place. */
+  #searched = 0;
   #root: string | undefined;
 
   constructor(read: ReadLines<Item>) {
@@ -236,15 +250,17 @@ export class PackageWindow<Item> {
 
   #take(items: Item[]): GoOn | undefined {
     const bytes = this.#buffer.subarray(0, this.#length);
-    const text = latin1(bytes);
+    let text: string | undefined;
     let at = 0;
     if (this.#root === undefined) {
+      text = latin1(bytes);
       const first = text.indexOf('\n<package ') + 1;
       this.#root = head.exec(text.slice(0, Math.min(first, 4096)))?.[1];
       if (this.#root === undefined) return this.#goOn(0);
       at = first;
     }
-    const end = text.lastIndexOf(packageEnd);
+    // In bytes, and not twice in the same ones: an element may be longer than many windows.
+    const end = lastEnd(bytes, this.#searched);
     if (end < at) {
       // A package that is longer than the buffer. The head is taken, whatever comes of the rest.
       if (at === 0 && this.#length * 2 > maxWindowBytes) return this.#goOn(0);
@@ -256,7 +272,7 @@ export class PackageWindow<Item> {
       }
       return undefined;
     }
-    const lines = new PackageLines(text, at, textMarks(bytes));
+    const lines = new PackageLines(text ?? latin1(bytes), at, textMarks(bytes));
     while (lines.at < end) {
       at = lines.at;
       try {
@@ -273,6 +289,7 @@ export class PackageWindow<Item> {
   #move(at: number): void {
     this.#buffer.copyWithin(0, at, this.#length);
     this.#length -= at;
+    this.#searched = Math.max(0, this.#length - packageEnd.length + 1);
     this.#offset += at;
     if (this.#buffer.length > windowBytes && this.#length < windowBytes) {
       this.#buffer = this.#buffer.slice(0, windowBytes);

@@ -16,7 +16,7 @@ interface Exports {
 }
 
 /** Longer texts are rare: they hold a package of that size. */
-const maxTextBytes = 1_048_576;
+const maxTextBytes = 4_194_304;
 /** None is shorter than `  <file></file>` and a line break. */
 const maxFiles = maxTextBytes / 16;
 
