@@ -9,13 +9,14 @@
  */
 import { decompressBytes, levelIn } from './codec.js';
 import { storedZstdFrames, zstdCompressor } from './codec-zstd.js';
+import { deflateEncoder } from './deflate-encoder.js';
 import { CodedError, RpmError } from './errors.js';
 
 /** How to compress blocks, and what a stream of them has around them. */
 export interface BlockCodec {
   /** One block, of at least one byte and at most 64 MiB: compressed, as it may stand in any stream of this codec. */
   compress(open: Uint8Array): Uint8Array;
-  /** The same on another thread of Node's, where that can be: the bytes are not to be changed until it resolves. */
+  /** The same on another thread of Node's, where that can be (zlib's levels of gzip): the bytes are not to be changed until it resolves. */
   compressLater?(open: Uint8Array): Promise<Uint8Array>;
   /** A stream to put blocks into. */
   stream(): BlockStream;
@@ -48,10 +49,11 @@ interface NodeZlib {
 }
 
 /**
- * The codec for a compression and a level: gzip 0 to 9, zstd 1 to 22. The same open bytes give the same block.
+ * The codec for a compression and a level: gzip 0 to 9, zstd 1 to 22. The same open bytes give the same block; at gzip 6 and zstd 3
+ * on every machine, since the encoders are ours. Those of other levels of gzip depend on Node's zlib and on the processor.
  *
- * Undefined where there is none: gzip without Node's zlib. Throws RangeError for another level, RPM_NO_CODEC for zstd 3 where there
- * is no WebAssembly with vectors.
+ * Undefined where there is none: gzip without Node's zlib. Throws RangeError for another level, RPM_NO_CODEC for gzip 6 and zstd 3
+ * where there is no WebAssembly with vectors.
  */
 export async function blockCodec(type: 'gzip' | 'zstd', level: number): Promise<BlockCodec | undefined> {
   if (type === 'zstd') {
@@ -61,6 +63,10 @@ export async function blockCodec(type: 'gzip' | 'zstd', level: number): Promise<
   levelIn(level, 0, 9);
   const zlib = nodeZlib();
   if (zlib === undefined) return undefined;
+  if (level === 6) {
+    const encoder = await deflateEncoder();
+    return { compress: (open) => encoder.compress(open), stream: () => gzipMember(zlib, level) };
+  }
   // Most blocks shrink to a tenth: one piece of output each.
   const optionsFor = ({ length }: Uint8Array): DeflateOptions => ({
     level,
