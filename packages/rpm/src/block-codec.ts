@@ -7,10 +7,9 @@
  *
  * Reference: RFC 8878, 3.1; RFC 1951, 3.2.4; RFC 1952, 2.3
  */
-import { decompressBytes, levelIn } from './codec.js';
-import { storedZstdFrames, zstdCompressor } from './codec-zstd.js';
+import { levelIn } from './codec.js';
+import { zstdCompressor } from './codec-zstd.js';
 import { deflateEncoder } from './deflate-encoder.js';
-import { CodedError, RpmError } from './errors.js';
 
 /** How to compress blocks, and what a stream of them has around them. */
 export interface BlockCodec {
@@ -64,7 +63,7 @@ export async function blockCodec(type: 'gzip' | 'zstd', level: number): Promise<
   const zlib = nodeZlib();
   if (zlib === undefined) return undefined;
   if (level === 6) {
-    const encoder = await deflateEncoder();
+    const encoder = deflateEncoder();
     return { compress: (open) => encoder.compress(open), stream: () => gzipMember(zlib, level) };
   }
   // Most blocks shrink to a tenth: one piece of output each.
@@ -81,45 +80,6 @@ export async function blockCodec(type: 'gzip' | 'zstd', level: number): Promise<
       }),
     stream: () => gzipMember(zlib, level),
   };
-}
-
-/**
- * The blocks of a zstd stream, stored and open. Memory holds one of them: 64 MiB at most of each form.
- *
- * Throws RPM_BAD_PAYLOAD for a damaged stream, RPM_LIMIT for a block that opens to more than 64 MiB.
- */
-export async function* readZstdBlocks(
-  input: AsyncIterable<Uint8Array>,
-): AsyncGenerator<{ readonly stored: Uint8Array; readonly open: Uint8Array }, void, void> {
-  for await (const stored of decompressing(storedZstdFrames(input, MAX_BLOCK_BYTES))) {
-    yield { stored, open: await decompressBytes(stored, 'zstd', { maxBytes: MAX_BLOCK_BYTES }) };
-  }
-}
-
-const MAX_BLOCK_BYTES = 64 << 20;
-
-/** With the error that `decompress` throws for damage. */
-async function* decompressing(frames: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void, void> {
-  let offset = 0;
-  const iterator = frames[Symbol.asyncIterator]();
-  try {
-    for (;;) {
-      const { done, value } = await iterator.next();
-      if (done === true) return;
-      offset += value.length;
-      yield value;
-    }
-  } catch (cause) {
-    if (cause instanceof CodedError) throw cause;
-    const found = cause instanceof Error ? cause.message : 'an unknown failure';
-    throw new RpmError(
-      { code: 'RPM_BAD_PAYLOAD', section: 'payload', offset, wanted: 'a sound zstd stream', found },
-      `payload: the zstd stream is damaged behind its first ${offset} bytes`,
-      { cause },
-    );
-  } finally {
-    await iterator.return?.();
-  }
 }
 
 const SYNC_FLUSH = 2;

@@ -112,41 +112,6 @@ async function decodeWhole(
   return lent ? open : open.slice();
 }
 
-/**
- * The frames of a stream as they are stored, one by one; skippable ones are left out. Nothing is decompressed.
- *
- * Throws what `decodeZstd` throws, and an error for a frame of more than `maxFrameBytes`.
- */
-export async function* storedZstdFrames(
-  input: AsyncIterable<Uint8Array>,
-  maxFrameBytes: number,
-): AsyncGenerator<Uint8Array, void, void> {
-  const reader = new ChunkReader(input);
-  try {
-    for (;;) {
-      const magic = await reader.take(4);
-      if (magic.length === 0) return;
-      if (magic.length < 4) throw new Error('unexpected end of file');
-      const word = littleEndian(magic);
-      if ((word & 0xfffffff0) >>> 0 === 0x184d2a50) await skip(reader, littleEndian(await exactly(reader, 4)));
-      else if (word !== 0xfd2fb528) throw new Error('no zstd magic');
-      else {
-        const parts: Uint8Array[] = [];
-        let length = 0;
-        for await (const part of storedFrame(reader)) {
-          length += part.length;
-          if (length > maxFrameBytes) throw new Error(`a frame of more than ${maxFrameBytes} bytes`);
-          // The reader's memory is its own.
-          parts.push(part.slice());
-        }
-        yield joined(parts, length);
-      }
-    }
-  } finally {
-    await reader.close();
-  }
-}
-
 /** What a frame's header says. */
 interface FrameHeader {
   /** The header itself, magic included. */

@@ -7,6 +7,7 @@
  */
 import { wasm } from './deflate-encoder-wasm.js';
 import { RpmError } from './errors.js';
+import { wasmBytes } from './wasm-bytes.js';
 
 interface Exports {
   readonly memory: { readonly buffer: ArrayBuffer; grow(pages: number): number };
@@ -62,19 +63,16 @@ export class DeflateEncoder {
   }
 }
 
-let loading: Promise<DeflateEncoder> | undefined;
+let encoder: DeflateEncoder | undefined;
 
-/** The encoder of this thread, made at the first call. Rejects with RPM_NO_CODEC where there can be none. */
-export function deflateEncoder(): Promise<DeflateEncoder> {
-  loading ??= load();
-  return loading;
-}
-
-async function load(): Promise<DeflateEncoder> {
+/** The encoder of this thread, made at the first call. Throws RPM_NO_CODEC where there can be none. */
+export function deflateEncoder(): DeflateEncoder {
   try {
-    const bytes = Uint8Array.from(atob(wasm), (character) => character.charCodeAt(0));
-    const { instance } = await WebAssembly.instantiate(bytes);
-    return new DeflateEncoder(instance.exports as unknown as Exports);
+    if (encoder === undefined) {
+      const module = new WebAssembly.Module(wasmBytes(wasm));
+      encoder = new DeflateEncoder(new WebAssembly.Instance(module).exports as unknown as Exports);
+    }
+    return encoder;
   } catch (cause) {
     // No WebAssembly, no vectors in it, no memory, or a page that forbids it.
     throw noEncoder('it needs WebAssembly with vectors', cause);

@@ -4,7 +4,7 @@
  */
 
 export * from './arch.js';
-export { type BlockCodec, type BlockStream, blockCodec, readZstdBlocks } from './block-codec.js';
+export { type BlockCodec, type BlockStream, blockCodec } from './block-codec.js';
 export {
   type Abortable,
   asByteSource,
