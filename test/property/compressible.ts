@@ -12,6 +12,22 @@ export function randomFrom(seed: number): () => number {
   };
 }
 
+/** Bytes of so many kinds, in no order. */
+export function noise(length: number, symbols = 256, seed = 1): Uint8Array {
+  const random = randomFrom(seed);
+  return new Uint8Array(length).map(() => random() % symbols);
+}
+
+/** Lines as filelists have them. */
+export function text(length: number): Uint8Array {
+  const random = randomFrom(5);
+  const lines: string[] = [];
+  for (let bytes = 0; bytes < length; bytes += lines.at(-1)?.length as number) {
+    lines.push(`  <file type="dir">/usr/share/doc/package-${random() % 300}/part-${random() % 7000}</file>\n`);
+  }
+  return Buffer.from(lines.join('')).subarray(0, length);
+}
+
 /** Some input of at most `most` bytes. Lengths are of every order, and often next to the ends of blocks of 128 KiB. */
 export function compressible(seed: number, most: number): Uint8Array {
   const random = randomFrom(seed);

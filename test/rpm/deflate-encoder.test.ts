@@ -7,7 +7,7 @@ import { deflateRawSync, inflateRawSync } from 'node:zlib';
 import { type BlockCodec, blockCodec, storedBlocks } from '@distrokit/rpm';
 import { Inflate } from 'fflate';
 import { beforeAll, expect, test, vi } from 'vitest';
-import { compressible, randomFrom } from '../property/compressible.js';
+import { compressible, noise, randomFrom, text } from '../property/compressible.js';
 
 let codec: BlockCodec;
 /** 16-byte vectors that the kernel compared for its last block. */
@@ -25,20 +25,6 @@ beforeAll(async () => {
   WebAssembly.Instance = Instance;
   work = made[0]?.exports.work as () => number;
 });
-
-function noise(length: number, symbols = 256, seed = 1): Uint8Array {
-  const random = randomFrom(seed);
-  return new Uint8Array(length).map(() => random() % symbols);
-}
-
-function text(length: number): Uint8Array {
-  const random = randomFrom(5);
-  const lines: string[] = [];
-  for (let bytes = 0; bytes < length; bytes += lines.at(-1)?.length as number) {
-    lines.push(`  <file type="dir">/usr/share/doc/package-${random() % 300}/part-${random() % 7000}</file>\n`);
-  }
-  return Buffer.from(lines.join('')).subarray(0, length);
-}
 
 const concat = (...parts: readonly Uint8Array[]): Uint8Array => new Uint8Array(Buffer.concat(parts));
 const zeros = (length: number): Uint8Array => new Uint8Array(length);

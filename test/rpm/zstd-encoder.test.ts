@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type BlockCodec, blockCodec, compressBytes } from '@distrokit/rpm';
 import { beforeAll, expect, test, vi } from 'vitest';
-import { compressible, randomFrom } from '../property/compressible.js';
+import { compressible, noise, randomFrom, text } from '../property/compressible.js';
 import { decodedByUs } from '../property/zstd-decoders.js';
 
 const block = 131_072;
@@ -13,20 +13,6 @@ let codec: BlockCodec;
 beforeAll(async () => {
   codec = (await blockCodec('zstd', 3)) as BlockCodec;
 });
-
-function noise(length: number, symbols = 256, seed = 1): Uint8Array {
-  const random = randomFrom(seed);
-  return new Uint8Array(length).map(() => random() % symbols);
-}
-
-function text(length: number): Uint8Array {
-  const random = randomFrom(5);
-  const lines: string[] = [];
-  for (let bytes = 0; bytes < length; bytes += lines.at(-1)?.length as number) {
-    lines.push(`  <file type="dir">/usr/share/doc/package-${random() % 300}/part-${random() % 7000}</file>\n`);
-  }
-  return Buffer.from(lines.join('')).subarray(0, length);
-}
 
 const concat = (...parts: readonly Uint8Array[]): Uint8Array => new Uint8Array(Buffer.concat(parts));
 const zeros = (length: number): Uint8Array => new Uint8Array(length);

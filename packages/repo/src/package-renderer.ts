@@ -58,12 +58,12 @@ export class PackageRenderer {
 
   /** Of the package gathered last: bytes in primary, filelists and other, and its build time in seconds since 1970. */
   get last(): Uint32Array {
-    return this.#kernel?.last ?? nothing;
+    return this.#kernel?.last ?? noFacts;
   }
 
   /** Takes what was gathered: views of memory that is overwritten when more comes, and NEVRAs, each with a NUL behind it. */
   gathered(): KernelPieces & { readonly nevras: string } {
-    if (this.#kernel === undefined) return { primary: nothing8, filelists: nothing8, other: nothing8, nevras: '' };
+    if (this.#kernel === undefined) return { primary: noBytes, filelists: noBytes, other: noBytes, nevras: '' };
     const pieces = { ...this.#kernel.documents(), nevras: this.#kernel.nevras() };
     this.#kernel.begin();
     return pieces;
@@ -107,5 +107,5 @@ export class PackageRenderer {
   }
 }
 
-const nothing = new Uint32Array(4);
-const nothing8 = new Uint8Array(0);
+const noFacts = new Uint32Array(4);
+const noBytes = new Uint8Array(0);

@@ -6,19 +6,23 @@
  */
 import { closeSync, fstatSync, openSync } from 'node:fs';
 import { digestBytes } from '@distrokit/rpm';
-import { chunkBytes, digestOf, readFlags, readFully } from './package-file.js';
-import type { RenderOptions } from './package-renderer.js';
+import { chunkBytes, digestOf, type PackageFileOptions, readFlags, readFully } from './package-file.js';
 import { formatChecksumType } from './repomd.js';
 import type { XmlKernel } from './xml-kernel.js';
+
+/** What decides about it. */
+export interface StageOptions extends Pick<PackageFileOptions, 'checksum' | 'changelogLimit'> {
+  readonly locationBase?: string;
+}
 
 /** Puts one package behind the other. */
 export class PackageStage {
   readonly #kernel: XmlKernel;
-  readonly #options: RenderOptions;
+  readonly #options: StageOptions;
   readonly #checksumType: string;
   readonly #changelogLimit: number;
 
-  constructor(kernel: XmlKernel, options: RenderOptions) {
+  constructor(kernel: XmlKernel, options: StageOptions) {
     this.#kernel = kernel;
     this.#options = options;
     this.#checksumType = formatChecksumType(options.checksum);

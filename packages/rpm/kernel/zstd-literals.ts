@@ -3,6 +3,7 @@
  *
  * Reference: RFC 8878, 3.1.1.3.1, 4.2
  */
+import { countLengths, lengthCounts, sorted, tree } from './code-lengths';
 import { COUNTS_BYTES, costOf, firstState, MAX_SYMBOLS, makeShares, makeTable, writeShares } from './zstd-fse';
 
 const MAX_BITS: u32 = 11;
@@ -16,11 +17,9 @@ const codes: usize = memory.data(4 * 256, 16);
 const newCodes: usize = memory.data(4 * 256, 16);
 /** All bytes, in the order in which the last block had them: nearly that of this one. */
 const order: usize = memory.data(256, 16);
-/** Bytes that occur, the rarest first: count << 8 | byte; then the weights and links of the tree, as it is built in place. */
-const sorted: usize = memory.data(4 * 256, 16);
-const tree: usize = memory.data(4 * 256, 16);
-/** How many codes there are of each length, and the next code of each. */
-const lengths: usize = memory.data(4 * 64, 16);
+/** A byte in `sorted`. */
+const BYTE_BITS: u32 = 8;
+/** The next code of each length. */
 const nextCodes: usize = memory.data(4 * 16, 16);
 const weights: usize = memory.data(256, 16);
 const weightCounts: usize = memory.data(4 * 64, 16);
@@ -161,7 +160,7 @@ function sortCounts(): usize {
       store<u8>(tree + absent++, u8(byte));
       continue;
     }
-    const item = (count << 8) | u32(byte);
+    const item = (count << BYTE_BITS) | u32(byte);
     let at = sorted + (distinct++ << 2);
     for (; at > sorted && load<u32>(at - 4) > item; at -= 4) store<u32>(at, load<u32>(at - 4));
     store<u32>(at, item);
@@ -173,37 +172,19 @@ function sortCounts(): usize {
 
 /** Makes `newCodes` for the bytes of `sorted`: the least lengths, cut to 11 bits. */
 function makeCode(distinct: usize): void {
-  buildTree(distinct);
-  // No code longer than allowed: two of the longest become one, and a shorter one two.
-  let excess: i32 = -(1 << MAX_BITS);
-  for (let length: u32 = MAX_BITS + 1; length < 64; length++) {
-    store<u32>(
-      lengths + (MAX_BITS << 2),
-      load<u32>(lengths + (MAX_BITS << 2)) + load<u32>(lengths + (usize(length) << 2)),
-    );
-  }
-  for (let length: u32 = 1; length <= MAX_BITS; length++) {
-    excess += i32(load<u32>(lengths + (usize(length) << 2)) << (MAX_BITS - length));
-  }
-  for (; excess > 0; excess--) {
-    let length: usize = MAX_BITS - 1;
-    while (load<u32>(lengths + (length << 2)) === 0) length--;
-    addTo(length, -1);
-    addTo(length + 1, 2);
-    addTo(MAX_BITS, -1);
-  }
+  countLengths(distinct, BYTE_BITS, MAX_BITS);
   longest = MAX_BITS;
-  while (load<u32>(lengths + (usize(longest) << 2)) === 0) longest--;
+  while (load<u32>(lengthCounts + (usize(longest) << 2)) === 0) longest--;
   let code: u32 = 0;
   for (let length = longest; length > 0; length--) {
     store<u32>(nextCodes + (usize(length) << 2), code);
-    code = (code + load<u32>(lengths + (usize(length) << 2))) >> 1;
+    code = (code + load<u32>(lengthCounts + (usize(length) << 2))) >> 1;
   }
   memory.fill(newCodes, 0, 4 * 256);
   let length: u32 = longest;
-  let left = load<u32>(lengths + (usize(length) << 2));
+  let left = load<u32>(lengthCounts + (usize(length) << 2));
   for (let i: usize = 0; i < distinct; i++) {
-    while (left === 0) left = load<u32>(lengths + (usize(--length) << 2));
+    while (left === 0) left = load<u32>(lengthCounts + (usize(--length) << 2));
     left--;
     store<u32>(newCodes + (usize(load<u8>(sorted + (i << 2))) << 2), length << 16);
   }
@@ -213,49 +194,6 @@ function makeCode(distinct: usize): void {
     const next = nextCodes + (usize(length) << 2);
     store<u16>(at, u16(load<u32>(next)));
     store<u32>(next, load<u32>(next) + 1);
-  }
-}
-
-function addTo(length: usize, change: i32): void {
-  store<u32>(lengths + (length << 2), load<u32>(lengths + (length << 2)) + u32(change));
-}
-
-/** Counts in `lengths` the leaves of each depth of the best tree, which is built in place (A. Moffat and J. Katajainen, 1995). */
-function buildTree(distinct: usize): void {
-  const nodes = tree;
-  const end = distinct << 2;
-  let leaf: usize = 0;
-  let root: usize = 0;
-  // A node has its weight until it gets a parent, whose place it has then.
-  for (let next: usize = 0; next < end - 4; next += 4) {
-    let weight: u32 = 0;
-    for (let child = 0; child < 2; child++) {
-      if (leaf >= end || (root < next && load<u32>(nodes + root) < load<u32>(sorted + leaf) >> 8)) {
-        weight += load<u32>(nodes + root);
-        store<u32>(nodes + root, u32(next));
-        root += 4;
-      } else {
-        weight += load<u32>(sorted + leaf) >> 8;
-        leaf += 4;
-      }
-    }
-    store<u32>(nodes + next, weight);
-  }
-  memory.fill(lengths, 0, 4 * 64);
-  let node = end - 8;
-  store<u32>(nodes + node, 0);
-  let free: u32 = 1;
-  let inner: u32 = 0;
-  for (let depth: u32 = 0; free > 0; depth++) {
-    // Of the nodes of this depth some have children, and the others are leaves.
-    inner = 0;
-    while (node !== usize(-4) && load<u32>(nodes + node) === depth) {
-      inner++;
-      node -= 4;
-      if (node !== usize(-4)) store<u32>(nodes + node, load<u32>(nodes + usize(load<u32>(nodes + node))) + 1);
-    }
-    store<u32>(lengths + (usize(depth) << 2), free - inner);
-    free = 2 * inner;
   }
 }
 
